@@ -1,0 +1,175 @@
+/* POSIX file calls made complete: every short count, interruption and error is seen here so that callers see none. */
+#include "dgm/io.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+dgm_err dgm_io_pread(int fd, void *data, size_t bytes, int64_t offset, const char *path)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = pread(fd, (char *)data + done, bytes - done, (off_t)offset + (off_t)done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return DGM_FAIL(DGM_ERR_IO, "read %s: %s", path, strerror(errno));
+        if (n == 0)
+            return DGM_FAIL(DGM_ERR_INPUT, "%s ends at byte %lld where %zu more are expected: the file is truncated", path,
+                            (long long)offset + (long long)done, bytes - done);
+        done += (size_t)n;
+    }
+    return DGM_OK;
+}
+
+dgm_err dgm_io_pwrite(int fd, const void *data, size_t bytes, int64_t offset, const char *path)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = pwrite(fd, (const char *)data + done, bytes - done, (off_t)offset + (off_t)done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return DGM_FAIL(DGM_ERR_IO, "write %s: %s", path, n < 0 ? strerror(errno) : "no space");
+        done += (size_t)n;
+    }
+    return DGM_OK;
+}
+
+dgm_err dgm_io_write(int fd, const void *data, size_t bytes, const char *path)
+{
+    for (size_t done = 0; done < bytes;) {
+        ssize_t n = write(fd, (const char *)data + done, bytes - done);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return DGM_FAIL(DGM_ERR_IO, "write %s: %s", path, n < 0 ? strerror(errno) : "no space");
+        done += (size_t)n;
+    }
+    return DGM_OK;
+}
+
+dgm_err dgm_io_read_file(const char *path, char **out, size_t *n_bytes)
+{
+    dgm_err err;
+    char *data = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
+    struct stat st;
+    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not a regular file", path);
+        goto fail;
+    }
+    data = malloc((size_t)st.st_size + 1);
+    if (data == NULL) {
+        err = DGM_FAIL(DGM_ERR_NOMEM, "%s: %lld bytes", path, (long long)st.st_size);
+        goto fail;
+    }
+    DGM_GOTO(dgm_io_pread(fd, data, (size_t)st.st_size, 0, path));
+    data[st.st_size] = '\0';
+    close(fd);
+    *out = data;
+    if (n_bytes != NULL) *n_bytes = (size_t)st.st_size;
+    return DGM_OK;
+fail:
+    free(data);
+    close(fd);
+    return err;
+}
+
+dgm_err dgm_io_sync_dir(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return DGM_FAIL(DGM_ERR_IO, "open folder %s: %s", path, strerror(errno));
+    int failed = fsync(fd) != 0 && errno != EINVAL; /* some file systems do not flush folders */
+    int cause = errno;
+    close(fd);
+    return failed ? DGM_FAIL(DGM_ERR_IO, "flush folder %s: %s", path, strerror(cause)) : DGM_OK;
+}
+
+dgm_err dgm_io_rename(const char *from, const char *to)
+{
+    if (rename(from, to) != 0) return DGM_FAIL(DGM_ERR_IO, "rename %s to %s: %s", from, to, strerror(errno));
+    char *copy = strdup(to);
+    if (copy == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", to);
+    dgm_err err = dgm_io_sync_dir(dirname(copy));
+    free(copy);
+    return err;
+}
+
+dgm_err dgm_io_write_file(const char *path, const void *data, size_t bytes)
+{
+    dgm_err err;
+    size_t n = strlen(path) + sizeof ".tmp";
+    char *tmp = malloc(n);
+    if (tmp == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
+    snprintf(tmp, n, "%s.tmp", path);
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        err = DGM_FAIL(DGM_ERR_IO, "create %s: %s", tmp, strerror(errno));
+        free(tmp);
+        return err;
+    }
+    err = dgm_io_write(fd, data, bytes, tmp);
+    if (err == DGM_OK && fsync(fd) != 0) err = DGM_FAIL(DGM_ERR_IO, "flush %s: %s", tmp, strerror(errno));
+    if (close(fd) != 0 && err == DGM_OK) err = DGM_FAIL(DGM_ERR_IO, "close %s: %s", tmp, strerror(errno));
+    if (err == DGM_OK) err = dgm_io_rename(tmp, path);
+    if (err != DGM_OK) unlink(tmp);
+    free(tmp);
+    return err;
+}
+
+dgm_err dgm_io_make_dirs(const char *path)
+{
+    char *p = strdup(path);
+    if (p == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
+    dgm_err err = DGM_OK;
+    for (char *at = p + 1;; at++) {
+        if (*at != '/' && *at != '\0') continue;
+        char kept = *at;
+        *at = '\0';
+        if (mkdir(p, 0777) != 0 && errno != EEXIST) {
+            err = DGM_FAIL(DGM_ERR_IO, "make folder %s: %s", p, strerror(errno));
+            break;
+        }
+        *at = kept;
+        if (kept == '\0') break;
+    }
+    if (err == DGM_OK && !dgm_io_is_dir(path)) err = DGM_FAIL(DGM_ERR_IO, "%s exists and is not a folder", path);
+    free(p);
+    return err;
+}
+
+dgm_err dgm_io_remove_tree(const char *path)
+{
+    struct stat st;
+    if (lstat(path, &st) != 0) return errno == ENOENT ? DGM_OK : DGM_FAIL(DGM_ERR_IO, "look at %s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return unlink(path) == 0 ? DGM_OK : DGM_FAIL(DGM_ERR_IO, "remove %s: %s", path, strerror(errno));
+    DIR *dir = opendir(path);
+    if (dir == NULL) return DGM_FAIL(DGM_ERR_IO, "open folder %s: %s", path, strerror(errno));
+    dgm_err err = DGM_OK;
+    for (struct dirent *e; err == DGM_OK && (e = readdir(dir)) != NULL;) {
+        if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0) continue;
+        char *child = dgm_io_join(path, e->d_name);
+        err = child != NULL ? dgm_io_remove_tree(child) : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", path);
+        free(child);
+    }
+    closedir(dir);
+    if (err == DGM_OK && rmdir(path) != 0) err = DGM_FAIL(DGM_ERR_IO, "remove folder %s: %s", path, strerror(errno));
+    return err;
+}
+
+bool dgm_io_exists(const char *path) { return access(path, F_OK) == 0; }
+
+bool dgm_io_is_dir(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+char *dgm_io_join(const char *dir, const char *name)
+{
+    size_t n = strlen(dir) + strlen(name) + 2;
+    char *p = malloc(n);
+    if (p != NULL) snprintf(p, n, "%s%s%s", dir, *dir && dir[strlen(dir) - 1] == '/' ? "" : "/", name);
+    return p;
+}

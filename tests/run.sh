@@ -1,0 +1,16 @@
+#!/bin/sh
+# Starts one test: serial programs as they are, mpi_* on 4 ranks, cli_*.sh through sh.
+# Environment: DGM_SRCDIR, DGM_BUILDDIR, MPIRUN (set by make check).
+test=$1
+shift
+name=${test##*/}
+# Each MPI run gets exactly the ranks it asks for, more than there are cores if need be, and no threads besides.
+export OMP_NUM_THREADS=1 BLIS_NUM_THREADS=1
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1 OMPI_MCA_hwloc_base_binding_policy=none
+export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_mpi_abort_print_stack=0
+case $name in
+mpi_*) exec "${MPIRUN:-mpirun}" -n 4 "$test" "$@" ;;
+*.sh) exec sh "$test" "$@" ;;
+*) exec "$test" "$@" ;;
+esac
