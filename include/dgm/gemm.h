@@ -1,0 +1,40 @@
+/* Matrix products in fp32, row-major, in front of BLIS's typed interface.
+ *
+ * Every element of a product depends on the order of K alone: any sub-block of rows or columns, on any number of threads, has the
+ * same bits as in the whole product (the small/skinny path of BLIS is off because it breaks this; a test proves it on the machine).
+ * Sums over leaves (of the batch) and pieces (of the model) are fixed binary trees over separate products, adjacent pairs first:
+ * S(lo, n) = S(lo, n/2) + S(lo + n/2, n/2).  An empty leaf contributes zeros.  Not collective.  k = 0 gives zeros. */
+#ifndef DGM_GEMM_H
+#define DGM_GEMM_H
+
+#include "dgm/error.h"
+
+typedef enum { DGM_GEMM_N, DGM_GEMM_T } dgm_gemm_trans;
+
+/* Threads of one product, >= 1.  Default 1.  Changes speed, never bits. */
+void dgm_gemm_set_threads(int n_threads);
+
+/* The kernel family BLIS chose on this CPU ("zen3", "skx", ...), for run.json. */
+const char *dgm_gemm_family(void);
+
+/* c[m, n] = op(a) op(b): op(a) is [m, k], op(b) is [k, n]; lda, ldb, ldc are row strides of the stored matrices, in elements. */
+void dgm_gemm(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
+              int64_t ldb, float *c, int64_t ldc);
+
+/* Floats of scratch that dgm_gemm_pieces and dgm_gemm_leaves need for n_parts parts and rows of c of n elements. */
+int64_t dgm_gemm_scratch_floats(int64_t n, int n_parts);
+
+/* c[m, n] = tree over pieces p of a[:, k_p] b[k_p, :], with k_p = piece_start[p] .. piece_start[p + 1].
+ *   piece_start [n_pieces + 1]  in   columns of a, which are rows of b; piece_start[0] = 0; n_pieces a power of two
+ *   a [m, lda], b [k, ldb]      in
+ * Done in row blocks that stay in cache. */
+void dgm_gemm_pieces(int64_t m, int64_t n, const int64_t *piece_start, int n_pieces, const float *a, int64_t lda, const float *b,
+                     int64_t ldb, float *c, int64_t ldc, float *scratch);
+
+/* c[m, n] = tree over leaves l of a[rows of l, m]^T b[rows of l, n]: a weight gradient, one product per leaf.
+ *   leaf_start [n_leaves + 1]   in   rows of a and b where each leaf begins; n_leaves a power of two
+ * Done in row blocks of c that stay in cache. */
+void dgm_gemm_leaves(int64_t m, int64_t n, const int64_t *leaf_start, int n_leaves, const float *a, int64_t lda, const float *b,
+                     int64_t ldb, float *c, int64_t ldc, float *scratch);
+
+#endif
