@@ -1,0 +1,59 @@
+/* Collectives whose bits do not depend on the number of ranks, and agreement on errors.  On a communicator of one rank (and on
+ * dgm_grid_single()) every function is a local no-op or copy and calls no MPI. */
+#ifndef DGM_COLL_H
+#define DGM_COLL_H
+
+#include "dgm/grid.h"
+#include "dgm/tree.h"
+
+typedef enum { DGM_AXIS_WORLD, DGM_AXIS_DP, DGM_AXIS_TP } dgm_axis;
+
+/* All ranks return the same code: DGM_OK if all pass it, else the code and message of the lowest rank that failed, its rank named
+ * in the message when there are several ranks.  Call after any local action that may fail, before the next collective. */
+dgm_err dgm_coll_agree(const dgm_grid *grid, dgm_axis axis, dgm_err err);
+
+dgm_err dgm_coll_barrier(const dgm_grid *grid, dgm_axis axis);
+dgm_err dgm_coll_broadcast(const dgm_grid *grid, dgm_axis axis, int root, void *data, int64_t bytes);
+
+/* data holds size * bytes; rank r's part lies at r * bytes on entry, all parts everywhere on return. */
+dgm_err dgm_coll_gather_all(const dgm_grid *grid, dgm_axis axis, void *data, int64_t bytes);
+
+/* As above with parts of different sizes: part r is bytes [start[r], start[r + 1]).  start [size + 1], equal on all ranks. */
+dgm_err dgm_coll_gather_parts(const dgm_grid *grid, dgm_axis axis, void *data, const int64_t *start);
+
+/* Integers: exact in any order. */
+dgm_err dgm_coll_sum_counts(const dgm_grid *grid, dgm_axis axis, int64_t *count, int64_t n);
+dgm_err dgm_coll_max_counts(const dgm_grid *grid, dgm_axis axis, int64_t *count, int64_t n);
+
+/* Collects variable-length byte strings on `root` in rank order: *out (caller frees; NULL elsewhere) and start[size + 1] (caller gives
+ * room on root; may be NULL elsewhere). */
+dgm_err dgm_coll_collect(const dgm_grid *grid, dgm_axis axis, int root, const void *data, int64_t bytes, char **out, int64_t *start);
+
+/* x[n] <- tree over the tp ranks of their x (adjacent pairs first), the same on all of them.  Each rank must hold the sum over its own pieces,
+ * an aligned subtree: tp_size is a power of two.  Workspace of at least n floats.  Collective on grid->tp. */
+dgm_err dgm_coll_tree_sum_tp(const dgm_grid *grid, float *x, int64_t n, float *workspace);
+
+/* The dp reduction of gradients: rank r receives its slice [slice_start[r], slice_start[r + 1]) of the sum over all n_leaves leaves.
+ *   partial      [n_partials]  in  this replica's sums over the subtrees of dgm_tree_cover of its range, each a flat block
+ *   slice_start  [dp_size + 1] in  equal on all ranks
+ *   out          [slice]       out may be partial[0] + slice_start[dp_rank]
+ * Every rank sends each owner its partial sums of that slice, in chunks; the owner adds them along the tree.
+ * workspace: of at least dgm_coll_reduce_workspace(...) floats.  Collective on grid->dp. */
+int64_t dgm_coll_reduce_workspace(const dgm_grid *grid, int n_leaves);
+dgm_err dgm_coll_reduce_slices(const dgm_grid *grid, int n_leaves, float *const *partial, int n_partials, const int64_t *slice_start,
+                               float *out, float *workspace);
+
+/* All ranks of dp get all slices: x[slice_start[r] .. slice_start[r + 1]) from rank r, in place. */
+dgm_err dgm_coll_gather_slices(const dgm_grid *grid, float *x, const int64_t *slice_start);
+
+/* Rows for their owners: n rows of d floats with two labels each, ordered by owner; owner r gets rows [owner_start[r], owner_start[r + 1]) of
+ * every replica, in replica order.  *n_got rows come back in got_* (valid until the next call with the same handle).
+ * Collective on grid->dp. */
+typedef struct dgm_coll_rows dgm_coll_rows;
+dgm_err dgm_coll_rows_create(dgm_coll_rows **out);
+void dgm_coll_rows_destroy(dgm_coll_rows *rows); /* accepts NULL */
+dgm_err dgm_coll_rows_exchange(const dgm_grid *grid, dgm_coll_rows *rows, int64_t d, const int32_t *label_a, const int32_t *label_b,
+                               const float *row, const int64_t *owner_start, int64_t *n_got, const int32_t **got_a, const int32_t **got_b,
+                               const float **got_row);
+
+#endif

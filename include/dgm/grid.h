@@ -1,0 +1,23 @@
+/* The process grid: world = dp x tp, tp ranks adjacent.  Replica dp_rank = rank / tp_size, tp_rank = rank % tp_size. */
+#ifndef DGM_GRID_H
+#define DGM_GRID_H
+
+#include "dgm/error.h"
+
+#include <mpi.h>
+
+typedef struct {
+    MPI_Comm world, dp, tp; /* duplicates of our own */
+    int rank, size;
+    int dp_rank, dp_size;
+    int tp_rank, tp_size;
+} dgm_grid;
+
+/* Collective on `comm`.  DGM_ERR_USAGE, on all ranks, when tp does not divide the number of ranks. */
+dgm_err dgm_grid_create(MPI_Comm comm, int tp, dgm_grid **out);
+void dgm_grid_destroy(dgm_grid *grid); /* collective; accepts NULL */
+
+/* A grid of one without MPI: every collective on it is a no-op.  For commands that never call MPI_Init, and for serial tests. */
+const dgm_grid *dgm_grid_single(void);
+
+#endif
