@@ -1,7 +1,10 @@
 /* Options: one table per command; every option is also a key of the same name in a config file.
  *
  *   --warmup-steps 400     on the command line (also --warmup-steps=400)
- *   warmup_steps = 400     in a config file; # begins a comment
+ *   warmup_steps = 400     in a config file; # begins a comment; "a b#c" is one word, with \" \\ \n inside quotes
+ *
+ * A list takes all words up to the next option and grows when it is given again; --name=value takes one word that may begin
+ * with anything; what stands behind a bare -- are operands.
  *
  * The command line wins over the config file, which wins over the table's defaults.  Unknown names, values out of range and
  * values of the wrong type are DGM_ERR_USAGE and name the option, the value, what is expected and, where one is near, the
@@ -58,6 +61,8 @@ dgm_err dgm_config_set(dgm_config *config, const char *name, const char *value);
 /* Where presets are: $DRAGOMAN_CONFIGS, else ../configs beside the build's binary, else the installed folder. */
 const char *dgm_config_preset_dir(void);
 
+/* Names here are the program's own: one that is in no table, or of another kind, ends the program through the fatal handler.
+ * An unset number is 0, an unset flag false.  Texts are valid until the option is set again or the config destroyed. */
 bool dgm_config_has(const dgm_config *config, const char *name); /* set by anyone, default included */
 bool dgm_config_given(const dgm_config *config, const char *name); /* set by the user: command line or file */
 int64_t dgm_config_int(const dgm_config *config, const char *name);
