@@ -1,11 +1,61 @@
 /* dragoman: finds the command and runs it. */
 #include "build_config.h"
 
+#include "dgm/cli.h"
+#include "dgm/suggest.h"
+
 #include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *summary;
+} commands[] = {
+    /* One line each, in the order of the work. */
+    {NULL, NULL, NULL},
+};
+
+enum { MAX_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static int print_help(void)
+{
+    puts("usage: dragoman COMMAND [options]\n\n"
+         "Trains, runs and evaluates Transformer translation models on CPU clusters.\n\n"
+         "Commands (`dragoman COMMAND --help` lists the options of each):");
+    for (int i = 0; commands[i].name != NULL; i++) printf("  %-14s%s\n", commands[i].name, commands[i].summary);
+    puts("\n  --version     prints the version\n"
+         "  --help        prints this");
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static int unknown_command(const char *word)
+{
+    const char *names[MAX_COMMANDS] = {NULL};
+    int n = 0;
+    for (int i = 0; commands[i].name != NULL; i++) names[n++] = commands[i].name;
+    const char *near = dgm_suggest(word, names, n);
+    fprintf(stderr, "dragoman: unknown command %s%s%s%s  (dragoman --help lists all)\n", word, near ? "; did you mean " : "",
+            near ? near : "", near ? "?" : "");
+    return 2;
+}
 
 int main(int argc, char **argv)
 {
-    (void)argc, (void)argv;
-    puts(PACKAGE_STRING);
-    return 0;
+    if (argc < 2) {
+        fputs("dragoman: a command is missing  (dragoman --help lists all)\n", stderr);
+        return 2;
+    }
+    const char *word = argv[1];
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (strcmp(word, "help") == 0 && argc == 2)) return print_help();
+    if (strcmp(word, "--version") == 0) {
+        puts(PACKAGE_STRING);
+        return fflush(stdout) == 0 ? 0 : 1;
+    }
+    char *for_help[] = {argv[argc - 1], (char[]){"--help"}, NULL};
+    bool help = strcmp(word, "help") == 0 && argc == 3;
+    if (help) word = argv[2];
+    for (int i = 0; commands[i].name != NULL; i++)
+        if (strcmp(word, commands[i].name) == 0) return help ? commands[i].run(2, for_help) : commands[i].run(argc - 1, argv + 1);
+    return unknown_command(word);
 }
