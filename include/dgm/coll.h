@@ -34,7 +34,8 @@ dgm_err dgm_coll_collect(const dgm_grid *grid, dgm_axis axis, int root, const vo
 dgm_err dgm_coll_tree_sum_tp(const dgm_grid *grid, float *x, int64_t n, float *workspace);
 
 /* The dp reduction of gradients: rank r receives its slice [slice_start[r], slice_start[r + 1]) of the sum over all n_leaves leaves.
- *   partial      [n_partials]  in  this replica's sums over the subtrees of dgm_tree_cover of its range, each a flat block
+ *   partial      [n_partials]  in  this replica's sums over the subtrees of dgm_tree_cover of its range, each a flat block;
+ *                                  this rank's own slice of each is used up (overwritten)
  *   slice_start  [dp_size + 1] in  equal on all ranks
  *   out          [slice]       out may be partial[0] + slice_start[dp_rank]
  * Every rank sends each owner its partial sums of that slice, in chunks; the owner adds them along the tree.
@@ -47,7 +48,8 @@ dgm_err dgm_coll_reduce_slices(const dgm_grid *grid, int n_leaves, float *const 
 dgm_err dgm_coll_gather_slices(const dgm_grid *grid, float *x, const int64_t *slice_start);
 
 /* Rows for their owners: n rows of d floats with two labels each, ordered by owner; owner r gets rows [owner_start[r], owner_start[r + 1]) of
- * every replica, in replica order.  *n_got rows come back in got_* (valid until the next call with the same handle).
+ * every replica, in replica order.  *n_got rows come back in got_* (valid until the next call with the same handle; with one replica
+ * they are the caller's own arrays).
  * Collective on grid->dp. */
 typedef struct dgm_coll_rows dgm_coll_rows;
 dgm_err dgm_coll_rows_create(dgm_coll_rows **out);

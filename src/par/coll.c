@@ -1,0 +1,179 @@
+/* Collectives that move bytes or add integers, cut into pieces whose size fits MPI's int; agreement on errors. */
+#include "dgm/coll.h"
+
+#include "dgm/mpi_call.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TAG_EXCHANGE = 11, TAG_COLLECT = 12 };
+
+dgm_mpi_axis dgm_mpi_axis_of(const dgm_grid *grid, dgm_axis axis)
+{
+    switch (axis) {
+    case DGM_AXIS_DP: return (dgm_mpi_axis){grid->dp, grid->dp_rank, grid->dp_size};
+    case DGM_AXIS_TP: return (dgm_mpi_axis){grid->tp, grid->tp_rank, grid->tp_size};
+    case DGM_AXIS_WORLD: break;
+    }
+    return (dgm_mpi_axis){grid->world, grid->rank, grid->size};
+}
+
+dgm_err dgm_mpi_fail(int code, const char *call, const char *file, int line)
+{
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int n = 0;
+    MPI_Error_string(code, text, &n);
+    return dgm_error_set(DGM_ERR_PEER, file, line, "%.40s: %s (another rank was lost, or the network failed)", call, text);
+}
+
+dgm_err dgm_mpi_exchange(MPI_Comm comm, int to, const void *out, int64_t out_bytes, int from, void *in, int64_t in_bytes)
+{
+    for (int64_t at = 0; at < DGM_MAX(out_bytes, in_bytes); at += DGM_MPI_CHUNK) {
+        int n_out = (int)DGM_MAX(0, DGM_MIN(out_bytes - at, DGM_MPI_CHUNK));
+        int n_in = (int)DGM_MAX(0, DGM_MIN(in_bytes - at, DGM_MPI_CHUNK));
+        DGM_MPI(MPI_Sendrecv(n_out > 0 ? (const char *)out + at : NULL, n_out, MPI_BYTE, n_out > 0 ? to : MPI_PROC_NULL, TAG_EXCHANGE,
+                             n_in > 0 ? (char *)in + at : NULL, n_in, MPI_BYTE, n_in > 0 ? from : MPI_PROC_NULL, TAG_EXCHANGE, comm,
+                             MPI_STATUS_IGNORE));
+    }
+    return DGM_OK;
+}
+
+dgm_err dgm_mpi_gather_parts(dgm_mpi_axis at, void *data, const int64_t *start, int64_t unit)
+{
+    char *base = data;
+    for (int k = 1; k < at.size; k++) { /* every pair once, each rank sending and receiving all the time */
+        int to = (at.rank + k) % at.size, from = (at.rank - k + at.size) % at.size;
+        DGM_TRY(dgm_mpi_exchange(at.comm, to, base + start[at.rank] * unit, (start[at.rank + 1] - start[at.rank]) * unit, from,
+                                 base + start[from] * unit, (start[from + 1] - start[from]) * unit));
+    }
+    return DGM_OK;
+}
+
+dgm_err dgm_coll_agree(const dgm_grid *grid, dgm_axis axis, dgm_err err)
+{
+    dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
+    if (at.size == 1) return err;
+    int mine = err == DGM_OK ? INT_MAX : at.rank, lowest = INT_MAX;
+    DGM_MPI(MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, at.comm));
+    if (lowest == INT_MAX) return DGM_OK;
+    struct {
+        int code, world_rank;
+        char text[2048];
+    } news = {0};
+    if (at.rank == lowest) {
+        news.code = (int)err;
+        news.world_rank = grid->rank;
+        snprintf(news.text, sizeof news.text, "%s", dgm_error_text());
+    }
+    DGM_MPI(MPI_Bcast(&news, (int)sizeof news, MPI_BYTE, lowest, at.comm));
+    if (strncmp(news.text, "rank ", 5) == 0) /* agreed on before, on another axis: it names its rank already */
+        return DGM_FAIL((dgm_err)news.code, "%s", news.text);
+    return DGM_FAIL((dgm_err)news.code, "rank %d: %s", news.world_rank, news.text);
+}
+
+dgm_err dgm_coll_barrier(const dgm_grid *grid, dgm_axis axis)
+{
+    dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
+    if (at.size > 1) DGM_MPI(MPI_Barrier(at.comm));
+    return DGM_OK;
+}
+
+dgm_err dgm_coll_broadcast(const dgm_grid *grid, dgm_axis axis, int root, void *data, int64_t bytes)
+{
+    dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
+    if (at.size == 1) return DGM_OK;
+    for (int64_t done = 0; done < bytes; done += DGM_MPI_CHUNK)
+        DGM_MPI(MPI_Bcast((char *)data + done, (int)DGM_MIN(bytes - done, DGM_MPI_CHUNK), MPI_BYTE, root, at.comm));
+    return DGM_OK;
+}
+
+dgm_err dgm_coll_gather_all(const dgm_grid *grid, dgm_axis axis, void *data, int64_t bytes)
+{
+    dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
+    if (at.size == 1) return DGM_OK;
+    if (bytes <= DGM_MPI_CHUNK) {
+        DGM_MPI(MPI_Allgather(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, (int)bytes, MPI_BYTE, at.comm));
+        return DGM_OK;
+    }
+    char *base = data;
+    for (int k = 1; k < at.size; k++) {
+        int to = (at.rank + k) % at.size, from = (at.rank - k + at.size) % at.size;
+        DGM_TRY(dgm_mpi_exchange(at.comm, to, base + at.rank * bytes, bytes, from, base + from * bytes, bytes));
+    }
+    return DGM_OK;
+}
+
+dgm_err dgm_coll_gather_parts(const dgm_grid *grid, dgm_axis axis, void *data, const int64_t *start)
+{
+    return dgm_mpi_gather_parts(dgm_mpi_axis_of(grid, axis), data, start, 1);
+}
+
+static dgm_err reduce_counts(const dgm_grid *grid, dgm_axis axis, int64_t *count, int64_t n, MPI_Op op)
+{
+    enum { PART = DGM_MPI_CHUNK / 8 };
+    dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
+    if (at.size == 1) return DGM_OK;
+    for (int64_t done = 0; done < n; done += PART)
+        DGM_MPI(MPI_Allreduce(MPI_IN_PLACE, count + done, (int)DGM_MIN(n - done, PART), MPI_INT64_T, op, at.comm));
+    return DGM_OK;
+}
+
+/* The operations are named only where there is MPI to do them: a single process may not have started it. */
+dgm_err dgm_coll_sum_counts(const dgm_grid *grid, dgm_axis axis, int64_t *count, int64_t n)
+{
+    return reduce_counts(grid, axis, count, n, MPI_SUM);
+}
+
+dgm_err dgm_coll_max_counts(const dgm_grid *grid, dgm_axis axis, int64_t *count, int64_t n)
+{
+    return reduce_counts(grid, axis, count, n, MPI_MAX);
+}
+
+/* Room for everybody's bytes on the root, or the same failure on all ranks. */
+static dgm_err make_room(const dgm_grid *grid, dgm_axis axis, bool is_root, int64_t total, char **room)
+{
+    *room = is_root ? malloc((size_t)DGM_MAX(total, 1)) : NULL;
+    dgm_err err = is_root && *room == NULL ? DGM_FAIL(DGM_ERR_NOMEM, "%lld bytes to collect from all ranks", (long long)total) : DGM_OK;
+    return dgm_coll_agree(grid, axis, err);
+}
+
+static dgm_err receive_parts(dgm_mpi_axis at, char *room, const int64_t *start)
+{
+    for (int r = 0; r < at.size; r++) {
+        if (r == at.rank) continue;
+        for (int64_t done = start[r]; done < start[r + 1]; done += DGM_MPI_CHUNK)
+            DGM_MPI(MPI_Recv(room + done, (int)DGM_MIN(start[r + 1] - done, DGM_MPI_CHUNK), MPI_BYTE, r, TAG_COLLECT, at.comm,
+                             MPI_STATUS_IGNORE));
+    }
+    return DGM_OK;
+}
+
+dgm_err dgm_coll_collect(const dgm_grid *grid, dgm_axis axis, int root, const void *data, int64_t bytes, char **out, int64_t *start)
+{
+    dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
+    bool is_root = at.rank == root;
+    int64_t alone[2];
+    if (at.size == 1 && start == NULL) start = alone;
+    if (is_root) start[0] = 0;
+    if (at.size == 1)
+        start[1] = bytes;
+    else
+        DGM_MPI(MPI_Gather(&bytes, 1, MPI_INT64_T, is_root ? start + 1 : NULL, 1, MPI_INT64_T, root, at.comm));
+    for (int r = 0; is_root && r < at.size; r++) start[r + 1] += start[r];
+    char *room;
+    dgm_err err = make_room(grid, axis, is_root, is_root ? start[at.size] : 0, &room);
+    if (err == DGM_OK && is_root) {
+        if (bytes > 0) memcpy(room + start[root], data, (size_t)bytes);
+        err = receive_parts(at, room, start);
+    }
+    for (int64_t done = 0; err == DGM_OK && !is_root && done < bytes; done += DGM_MPI_CHUNK)
+        DGM_MPI(MPI_Send((const char *)data + done, (int)DGM_MIN(bytes - done, DGM_MPI_CHUNK), MPI_BYTE, root, TAG_COLLECT, at.comm));
+    if (err != DGM_OK) {
+        free(room);
+        return err;
+    }
+    *out = room;
+    return DGM_OK;
+}

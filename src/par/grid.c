@@ -1,0 +1,55 @@
+/* The tp ranks of a replica are adjacent, so that they share a node: they talk several times a layer, replicas once a step. */
+#include "dgm/grid.h"
+
+#include "dgm/mpi_call.h"
+
+#include <stdlib.h>
+
+static dgm_err split(dgm_grid *grid, MPI_Comm comm, int tp)
+{
+    DGM_MPI(MPI_Comm_dup(comm, &grid->world));
+    DGM_MPI(MPI_Comm_set_errhandler(grid->world, MPI_ERRORS_RETURN));
+    DGM_MPI(MPI_Comm_rank(grid->world, &grid->rank));
+    DGM_MPI(MPI_Comm_size(grid->world, &grid->size));
+    if (tp < 1 || grid->size % tp != 0)
+        return DGM_FAIL(DGM_ERR_USAGE, "--tp %d does not divide the number of ranks, %d: world = dp x tp", tp, grid->size);
+    grid->tp_size = tp;
+    grid->dp_size = grid->size / tp;
+    grid->dp_rank = grid->rank / tp;
+    grid->tp_rank = grid->rank % tp;
+    DGM_MPI(MPI_Comm_split(grid->world, grid->tp_rank, grid->dp_rank, &grid->dp));
+    DGM_MPI(MPI_Comm_split(grid->world, grid->dp_rank, grid->tp_rank, &grid->tp));
+    DGM_MPI(MPI_Comm_set_errhandler(grid->dp, MPI_ERRORS_RETURN));
+    DGM_MPI(MPI_Comm_set_errhandler(grid->tp, MPI_ERRORS_RETURN));
+    return DGM_OK;
+}
+
+dgm_err dgm_grid_create(MPI_Comm comm, int tp, dgm_grid **out)
+{
+    dgm_grid *grid = calloc(1, sizeof *grid);
+    if (grid == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "process grid");
+    grid->world = grid->dp = grid->tp = MPI_COMM_NULL;
+    dgm_err err = split(grid, comm, tp);
+    if (err != DGM_OK) {
+        dgm_grid_destroy(grid);
+        return err;
+    }
+    *out = grid;
+    return DGM_OK;
+}
+
+void dgm_grid_destroy(dgm_grid *grid)
+{
+    if (grid == NULL) return;
+    if (grid->tp != MPI_COMM_NULL) MPI_Comm_free(&grid->tp);
+    if (grid->dp != MPI_COMM_NULL) MPI_Comm_free(&grid->dp);
+    if (grid->world != MPI_COMM_NULL) MPI_Comm_free(&grid->world);
+    free(grid);
+}
+
+const dgm_grid *dgm_grid_single(void)
+{
+    static const dgm_grid single = {.world = MPI_COMM_NULL, .dp = MPI_COMM_NULL, .tp = MPI_COMM_NULL,
+                                    .size = 1, .dp_size = 1, .tp_size = 1};
+    return &single;
+}
