@@ -140,7 +140,7 @@ static void add_cross_kv(builder *b)
 {
     int64_t d = b->p->hp.d_model;
     int n = (int)(2 * b->p->hp.n_decoder_layers);
-    int group[2 * 200]; /* dgm_hparams_check allows 200 layers */
+    int group[2 * 200] = {0}; /* dgm_hparams_check allows 200 layers */
     for (int i = 0; i < n; i++)
         group[i] = add_tensor(b, DGM_ROLE_MATRIX, DGM_SPLIT_ROWS, d, d, "model.decoder.layers.%d.encoder_attn.%s_proj.weight", i / 2,
                               i % 2 ? "v" : "k");
@@ -166,7 +166,7 @@ static void add_embeddings(builder *b)
 static void add_model(builder *b)
 {
     const dgm_hparams *hp = &b->p->hp;
-    char prefix[40];
+    char prefix[48];
     add_embeddings(b);
     for (int64_t l = 0; l < hp->n_encoder_layers; l++) {
         snprintf(prefix, sizeof prefix, "model.encoder.layers.%lld.", (long long)l);
