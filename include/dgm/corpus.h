@@ -21,7 +21,7 @@ typedef enum {
 
 typedef struct {
     const char *text; /* [n_bytes], without the LF; not zero-terminated; valid until the next call */
-    size_t n_bytes;   /* of a line that is too long, only the part that was kept */
+    size_t n_bytes;   /* 0 for a line that is too long */
     const char *file; /* name of the file it is in */
     int64_t number;   /* in that file, from 1 */
     dgm_line_fault fault;
@@ -31,7 +31,7 @@ typedef struct {
 typedef struct dgm_corpus dgm_corpus;
 
 /* paths[n_paths] are copied; "-" is standard input.  names[n_paths] are what messages call the files; NULL: the paths.
- * All files are opened on the way, but each is looked at now: DGM_ERR_INPUT names the first that cannot be read. */
+ * Files are opened one by one on the way, but looked at now: DGM_ERR_INPUT names the first that cannot be read. */
 dgm_err dgm_corpus_open(const char *const *paths, const char *const *names, int n_paths, dgm_corpus **out);
 void dgm_corpus_close(dgm_corpus *corpus); /* accepts NULL */
 
@@ -39,8 +39,8 @@ void dgm_corpus_close(dgm_corpus *corpus); /* accepts NULL */
  * and line. */
 dgm_err dgm_corpus_next(dgm_corpus *corpus, dgm_line *line, bool *more);
 
-/* DGM_ERR_INPUT with "FILE, line N, byte B: what is wrong with it and what to do"; DGM_OK for a good line. */
-dgm_err dgm_corpus_refuse(const dgm_line *line);
+/* DGM_ERR_INPUT with "FILE, line N, byte B: what is wrong with it; advice"; `advice` may be NULL.  DGM_OK for a good line. */
+dgm_err dgm_corpus_refuse(const dgm_line *line, const char *advice);
 
 /* What has been read of each file: whole files once dgm_corpus_next has said that there is no more. */
 typedef struct {
