@@ -1,9 +1,13 @@
 #!/bin/sh
 # Starts one test: serial programs as they are, mpi_* on 4 ranks, cli_*.sh through sh.
-# Environment: DGM_SRCDIR, DGM_BUILDDIR, MPIRUN (set by make check).
+# Environment: DGM_SRCDIR, DGM_BUILDDIR, MPIRUN (set by make check; by hand, the tree this file lies in and its build/).
 test=$1
 shift
 name=${test##*/}
+: "${DGM_SRCDIR:=$(cd "$(dirname "$0")/.." && pwd)}"
+: "${DGM_BUILDDIR:=$DGM_SRCDIR/build}"
+: "${DRAGOMAN_CONFIGS:=$DGM_SRCDIR/configs}" # presets of the tree under test, wherever it is built
+export DGM_SRCDIR DGM_BUILDDIR DRAGOMAN_CONFIGS
 # Each MPI run gets exactly the ranks it asks for, more than there are cores if need be, and no threads besides.
 export OMP_NUM_THREADS=1 BLIS_NUM_THREADS=1
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
