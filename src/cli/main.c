@@ -13,6 +13,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     /* One line each, in the order of the work. */
+    {"score", dgm_cmd_score, "scores finished translations: BLEU"},
     {NULL, NULL, NULL},
 };
 
