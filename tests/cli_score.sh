@@ -38,7 +38,7 @@ score 0 --hyp hyp --ref ref --tokenize none --smooth-method floor --smooth-value
 says out 'tok:none|smooth:floor[0.25]|'
 score 0 --hyp hyp --ref ref --json
 says out '"sys_len": 7'
-says out '"score": 54.94128988'
+says out '"score": 54.9412898680483'
 says out '"tok": "13a"'
 score 0 --hyp hyp ref --ref ref --json
 says out '"system": "hyp"'
