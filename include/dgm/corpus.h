@@ -39,8 +39,8 @@ void dgm_corpus_close(dgm_corpus *corpus); /* accepts NULL */
  * and line. */
 dgm_err dgm_corpus_next(dgm_corpus *corpus, dgm_line *line, bool *more);
 
-/* DGM_ERR_INPUT with "FILE, line N, byte B: what is wrong with it; advice"; `advice` may be NULL.  DGM_OK for a good line. */
-dgm_err dgm_corpus_refuse(const dgm_line *line, const char *advice);
+/* DGM_ERR_INPUT with "FILE, line N, byte B: what is wrong with it"; DGM_OK for a good line. */
+dgm_err dgm_corpus_refuse(const dgm_line *line);
 
 /* What has been read of each file: whole files once dgm_corpus_next has said that there is no more. */
 typedef struct {

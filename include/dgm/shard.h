@@ -73,7 +73,7 @@ const dgm_shard_frame *dgm_shard_frame_at(const dgm_shard *shard, int64_t i); /*
  *   words  [n_words]  out  the decompressed frame
  *   pairs  [n_pairs]  out  point into words
  * DGM_ERR_INPUT also when an id is not below src_vocab_size or tgt_vocab_size.  One thread at a time per shard.
- * Memory is taken only for a frame larger than any before. */
+ * Takes no memory. */
 dgm_err dgm_shard_read(dgm_shard *shard, int64_t i, int64_t src_vocab_size, int64_t tgt_vocab_size, int32_t *words, dgm_pair *pairs);
 
 #endif

@@ -209,21 +209,20 @@ dgm_err dgm_corpus_next(dgm_corpus *c, dgm_line *line, bool *more)
     return DGM_OK;
 }
 
-dgm_err dgm_corpus_refuse(const dgm_line *line, const char *advice)
+dgm_err dgm_corpus_refuse(const dgm_line *line)
 {
-    const char *before = advice != NULL ? "; " : "", *after = advice != NULL ? advice : "";
     long long number = (long long)line->number;
     switch (line->fault) {
     case DGM_LINE_GOOD: break;
     case DGM_LINE_NUL:
-        return DGM_FAIL(DGM_ERR_INPUT, "%s, line %lld, byte %zu: a zero byte, which text does not have%s%s", line->file, number,
-                        line->fault_byte, before, after);
+        return DGM_FAIL(DGM_ERR_INPUT, "%s, line %lld, byte %zu: a zero byte, which text does not have", line->file, number,
+                        line->fault_byte);
     case DGM_LINE_UTF8:
-        return DGM_FAIL(DGM_ERR_INPUT, "%s, line %lld, byte %zu: not valid UTF-8 (byte 0x%02x)%s%s", line->file, number,
-                        line->fault_byte, (unsigned char)line->text[line->fault_byte - 1], before, after);
+        return DGM_FAIL(DGM_ERR_INPUT, "%s, line %lld, byte %zu: not valid UTF-8 (byte 0x%02x)", line->file, number, line->fault_byte,
+                        (unsigned char)line->text[line->fault_byte - 1]);
     case DGM_LINE_TOO_LONG:
-        return DGM_FAIL(DGM_ERR_INPUT, "%s, line %lld: more than %d bytes without a line end%s%s", line->file, number,
-                        (int)DGM_CORPUS_MAX_LINE, before, after);
+        return DGM_FAIL(DGM_ERR_INPUT, "%s, line %lld: more than %d bytes without a line end", line->file, number,
+                        (int)DGM_CORPUS_MAX_LINE);
     }
     return DGM_OK;
 }
