@@ -1,7 +1,7 @@
 /* Collectives that move bytes or add integers, cut into pieces whose size fits MPI's int; agreement on errors. */
 #include "dgm/coll.h"
 
-#include "dgm/mpi_call.h"
+#include "mpi_call.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* The tp ranks of a replica are adjacent, so that they share a node: they talk several times a layer, replicas once a step. */
 #include "dgm/grid.h"
 
-#include "dgm/mpi_call.h"
+#include "mpi_call.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 /* Rows of an embedding's gradient travel to the replica that owns their part of the table: only the rows a batch used, not the
  * whole table. */
-#include "dgm/mpi_call.h"
+#include "mpi_call.h"
 
 #include <stdlib.h>
 

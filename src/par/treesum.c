@@ -1,6 +1,6 @@
 /* Sums of floats between ranks along the fixed tree of tree.h: the order of the additions is given by the leaves alone, so the
  * bits are those of one process, and the traffic is that of the best reduce-scatter for a power-of-two number of ranks. */
-#include "dgm/mpi_call.h"
+#include "mpi_call.h"
 
 #include <string.h>
 
