@@ -1,0 +1,42 @@
+/* One update of training: rounds of forward and backward, reduction, clipping, optimizer, parameters back to all replicas. */
+#ifndef DGM_STEP_H
+#define DGM_STEP_H
+
+#include "dgm/gradsync.h"
+#include "dgm/optimizer.h"
+#include "dgm/schedule.h"
+
+typedef struct {
+    uint64_t seed;
+    int virtual_dp;    /* leaves of a global batch */
+    double dropout, attention_dropout, activation_dropout, label_smoothing;
+    double clip_norm;  /* 0: no clipping */
+    dgm_schedule schedule;
+    dgm_optimizer_options optimizer;
+} dgm_train_options;
+
+typedef struct {
+    double loss;      /* label-smoothed, nats per target token of the global batch */
+    double nll;       /* without smoothing */
+    double grad_norm; /* before clipping */
+    double rate;      /* learning rate */
+    int64_t n_src_tokens, n_tgt_tokens, n_sentences; /* of the global batch */
+} dgm_step_result;
+
+typedef struct dgm_trainer dgm_trainer;
+
+/* `flat` [params->n_floats] are the parameters: the caller's, updated in place.  params, grid and flat must outlive it.
+ * Not collective. */
+dgm_err dgm_trainer_create(const dgm_params *params, const dgm_grid *grid, const dgm_train_options *options, float *flat, dgm_trainer **out);
+void dgm_trainer_destroy(dgm_trainer *trainer); /* accepts NULL */
+
+/* Update number `step`, from 1.  DGM_ERR_NUMERIC, on all ranks and before any parameter changes, when the loss or the gradient is not finite.
+ * Collective on grid->world; `batch` is this replica's part of one global batch. */
+dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batch *batch, dgm_step_result *out);
+
+/* Moments and the slice they belong to, for checkpoints. */
+dgm_optimizer *dgm_trainer_optimizer(dgm_trainer *trainer);
+
+int64_t dgm_trainer_arena_bytes(const dgm_trainer *trainer);
+
+#endif

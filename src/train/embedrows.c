@@ -1,0 +1,120 @@
+/* Rows are sorted by (token, leaf); a replica's leaves all come before those of the next, so sorting what has been received by token
+ * alone, keeping the order otherwise, gives the order of leaves over the whole batch whatever the number of replicas. */
+#include "dgm/embedrows.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct { int32_t id, leaf; int64_t at; } row_key;
+
+struct dgm_embedrows {
+    int64_t d, capacity;
+    row_key *order;       /* [capacity] */
+    int32_t *id, *leaf;   /* [capacity] labels in the order of sending */
+    float *row;           /* [capacity, d] */
+    float *sum;           /* [d] */
+    int64_t *owner_start; /* [n_owners + 1] */
+    dgm_coll_rows *exchange;
+};
+
+dgm_err dgm_embedrows_create(int64_t d, dgm_embedrows **out)
+{
+    dgm_embedrows *r = calloc(1, sizeof *r);
+    if (r == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "embedding gradients");
+    r->d = d;
+    r->sum = malloc((size_t)d * sizeof *r->sum);
+    dgm_err err = r->sum != NULL ? dgm_coll_rows_create(&r->exchange) : DGM_FAIL(DGM_ERR_NOMEM, "embedding gradients");
+    if (err != DGM_OK) {
+        dgm_embedrows_destroy(r);
+        return err;
+    }
+    *out = r;
+    return DGM_OK;
+}
+
+void dgm_embedrows_destroy(dgm_embedrows *rows)
+{
+    if (rows == NULL) return;
+    dgm_coll_rows_destroy(rows->exchange);
+    free(rows->order);
+    free(rows->id);
+    free(rows->leaf);
+    free(rows->row);
+    free(rows->sum);
+    free(rows->owner_start);
+    free(rows);
+}
+
+static dgm_err reserve(dgm_embedrows *r, int64_t n, int n_owners)
+{
+    if (r->owner_start == NULL) r->owner_start = malloc((size_t)(n_owners + 1) * sizeof *r->owner_start);
+    if (r->owner_start == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "embedding gradients");
+    if (n <= r->capacity) return DGM_OK;
+    n = DGM_MAX(n, 2 * r->capacity);
+    free(r->order), free(r->id), free(r->leaf), free(r->row);
+    r->order = malloc((size_t)n * sizeof *r->order);
+    r->id = malloc((size_t)n * sizeof *r->id);
+    r->leaf = malloc((size_t)n * sizeof *r->leaf);
+    r->row = malloc((size_t)(n * r->d) * sizeof *r->row);
+    r->capacity = n;
+    if (r->order && r->id && r->leaf && r->row) return DGM_OK;
+    r->capacity = 0;
+    return DGM_FAIL(DGM_ERR_NOMEM, "embedding gradients of %lld rows", (long long)n);
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const row_key *x = a, *y = b;
+    if (x->id != y->id) return x->id < y->id ? -1 : 1;
+    if (x->leaf != y->leaf) return x->leaf < y->leaf ? -1 : 1;
+    return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void sort_rows(dgm_embedrows *r, int64_t n, const int32_t *id, const int32_t *leaf)
+{
+    for (int64_t i = 0; i < n; i++) r->order[i] = (row_key){id[i], leaf[i], i};
+    qsort(r->order, (size_t)n, sizeof *r->order, by_key);
+}
+
+/* Rows sorted by token: all of a token are summed, then added to its place once. */
+static void add_sorted(dgm_embedrows *r, int64_t n, const float *row, int64_t offset, int64_t first_id, int64_t slice_lo, float *slice)
+{
+    for (int64_t i = 0; i < n;) {
+        int32_t id = r->order[i].id;
+        memcpy(r->sum, row + r->order[i].at * r->d, (size_t)r->d * sizeof *r->sum);
+        for (i++; i < n && r->order[i].id == id; i++) dgm_elem_add(r->d, row + r->order[i].at * r->d, r->sum);
+        dgm_elem_add(r->d, r->sum, slice + (offset + (id - first_id) * r->d - slice_lo));
+    }
+}
+
+dgm_err dgm_embedrows_add(dgm_embedrows *rows, const dgm_grid *grid, const dgm_embedding_grad *grad, int64_t offset, int64_t first_id,
+                          const int64_t *slice_start, float *slice)
+{
+    dgm_err err = reserve(rows, grad->n, grid->dp_size);
+    if (grid->dp_size > 1) err = dgm_coll_agree(grid, DGM_AXIS_DP, err);
+    if (err != DGM_OK) return err;
+    sort_rows(rows, grad->n, grad->id, grad->leaf);
+    if (grid->dp_size == 1) {
+        add_sorted(rows, grad->n, grad->row, offset, first_id, 0, slice);
+        return DGM_OK;
+    }
+    int owner = 0;
+    rows->owner_start[0] = 0;
+    for (int64_t i = 0; i < grad->n; i++) {
+        int64_t at = offset + (rows->order[i].id - first_id) * rows->d;
+        while (at >= slice_start[owner + 1]) rows->owner_start[++owner] = i;
+        rows->id[i] = rows->order[i].id;
+        rows->leaf[i] = rows->order[i].leaf;
+        memcpy(rows->row + i * rows->d, grad->row + rows->order[i].at * rows->d, (size_t)rows->d * sizeof *rows->row);
+    }
+    while (owner < grid->dp_size) rows->owner_start[++owner] = grad->n;
+    int64_t n_got;
+    const int32_t *got_id, *got_leaf;
+    const float *got_row;
+    DGM_TRY(dgm_coll_rows_exchange(grid, rows->exchange, rows->d, rows->id, rows->leaf, rows->row, rows->owner_start, &n_got, &got_id,
+                                   &got_leaf, &got_row));
+    DGM_TRY(dgm_coll_agree(grid, DGM_AXIS_DP, reserve(rows, n_got, grid->dp_size)));
+    sort_rows(rows, n_got, got_id, got_leaf);
+    add_sorted(rows, n_got, got_row, offset, first_id, slice_start[grid->dp_rank], slice);
+    return DGM_OK;
+}

@@ -1,0 +1,129 @@
+/* The order of a step: gradients of all rounds, sums over replicas, one look at whether the numbers are sound, then the update. */
+#include "dgm/step.h"
+
+#include "dgm/timer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct dgm_trainer {
+    const dgm_params *params;
+    const dgm_grid *grid;
+    dgm_train_options options;
+    float *flat;
+    dgm_weights weights;
+    dgm_transformer *transformer;
+    dgm_gradsync *sync;
+    dgm_optimizer optimizer;
+    dgm_loss_sum *leaf_loss; /* [virtual_dp] this replica's leaves */
+    double *sums;            /* [2 * virtual_dp] smoothed, then nll, by leaf of the global batch */
+};
+
+dgm_err dgm_trainer_create(const dgm_params *params, const dgm_grid *grid, const dgm_train_options *options, float *flat, dgm_trainer **out)
+{
+    dgm_err err;
+    if (options->virtual_dp < grid->dp_size)
+        return DGM_FAIL(DGM_ERR_USAGE, "virtual_dp = %d: expected at least the number of replicas, %d", options->virtual_dp, grid->dp_size);
+    dgm_trainer *t = calloc(1, sizeof *t);
+    if (t == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "trainer");
+    t->params = params;
+    t->grid = grid;
+    t->options = *options;
+    t->flat = flat;
+    t->leaf_loss = calloc((size_t)options->virtual_dp, sizeof *t->leaf_loss);
+    t->sums = calloc(2 * (size_t)options->virtual_dp, sizeof *t->sums);
+    if (t->leaf_loss == NULL || t->sums == NULL) {
+        err = DGM_FAIL(DGM_ERR_NOMEM, "trainer");
+        goto fail;
+    }
+    DGM_GOTO(dgm_weights_init(params, flat, &t->weights));
+    DGM_GOTO(dgm_transformer_create(params, grid, &t->transformer));
+    DGM_GOTO(dgm_gradsync_create(params, grid, options->virtual_dp, &t->sync));
+    const int64_t *slice = dgm_gradsync_slices(t->sync) + grid->dp_rank;
+    DGM_GOTO(dgm_optimizer_init(&options->optimizer, slice[0], slice[1], &t->optimizer));
+    *out = t;
+    return DGM_OK;
+fail:
+    dgm_trainer_destroy(t);
+    return err;
+}
+
+void dgm_trainer_destroy(dgm_trainer *trainer)
+{
+    if (trainer == NULL) return;
+    dgm_optimizer_fini(&trainer->optimizer);
+    dgm_gradsync_destroy(trainer->sync);
+    dgm_transformer_destroy(trainer->transformer);
+    dgm_weights_fini(&trainer->weights);
+    free(trainer->leaf_loss);
+    free(trainer->sums);
+    free(trainer);
+}
+
+dgm_optimizer *dgm_trainer_optimizer(dgm_trainer *trainer) { return &trainer->optimizer; }
+
+int64_t dgm_trainer_arena_bytes(const dgm_trainer *trainer) { return dgm_transformer_arena_bytes(trainer->transformer); }
+
+static dgm_err run_rounds(dgm_trainer *t, int64_t step, const dgm_step_batch *batch)
+{
+    const dgm_train_options *o = &t->options;
+    dgm_pass pass = {.dropout = (float)o->dropout,
+                     .attention_dropout = (float)o->attention_dropout,
+                     .activation_dropout = (float)o->activation_dropout,
+                     .seed = o->seed,
+                     .step = (uint32_t)step,
+                     .label_smoothing = (float)o->label_smoothing,
+                     .loss_scale = 1.0 / (double)DGM_MAX(batch->n_tgt_tokens, 1)};
+    dgm_gradsync_begin(t->sync);
+    memset(t->leaf_loss, 0, (size_t)o->virtual_dp * sizeof *t->leaf_loss);
+    for (int r = 0; r < batch->n_rounds; r++) {
+        const dgm_batch *round = &batch->rounds[r];
+        dgm_weights *grad;
+        dgm_embedding_grad *src_rows, *tgt_rows;
+        DGM_TRY(dgm_gradsync_round(t->sync, &grad, &src_rows, &tgt_rows));
+        DGM_TRY(dgm_transformer_step(t->transformer, &pass, round, &t->weights, grad, t->leaf_loss + round->first_leaf, src_rows, tgt_rows));
+        dgm_gradsync_end_round(t->sync, round->first_leaf, round->n_leaves);
+    }
+    return DGM_OK;
+}
+
+/* Losses of all leaves on every rank (each from the replica that has it, as bits), then along the tree. */
+static dgm_err sum_losses(dgm_trainer *t, const dgm_step_batch *batch, dgm_step_result *out)
+{
+    int n = t->options.virtual_dp;
+    for (int l = 0; l < n; l++) {
+        t->sums[l] = t->leaf_loss[l].smoothed;
+        t->sums[n + l] = t->leaf_loss[l].nll;
+    }
+    DGM_TRY(dgm_coll_sum_counts(t->grid, DGM_AXIS_DP, (int64_t *)t->sums, 2 * n));
+    double n_tokens = (double)DGM_MAX(batch->n_tgt_tokens, 1);
+    out->loss = dgm_tree_sum(t->sums, n) / n_tokens;
+    out->nll = dgm_tree_sum(t->sums + n, n) / n_tokens;
+    return DGM_OK;
+}
+
+dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batch *batch, dgm_step_result *out)
+{
+    dgm_trainer *t = trainer;
+    const dgm_train_options *o = &t->options;
+    dgm_step_result result = {.n_src_tokens = batch->n_src_tokens, .n_tgt_tokens = batch->n_tgt_tokens, .n_sentences = batch->n_sentences};
+    float *slice;
+    dgm_timer_enter(DGM_REGION_ELEMENTWISE);
+    DGM_TRY(run_rounds(t, step, batch));
+    DGM_TRY(sum_losses(t, batch, &result));
+    DGM_TRY(dgm_gradsync_reduce(t->sync, &slice));
+    dgm_timer_enter(DGM_REGION_OPTIMIZER);
+    DGM_TRY(dgm_gradsync_norm(t->sync, slice, o->optimizer.freeze_embeddings, &result.grad_norm));
+    result.rate = dgm_schedule_rate(&o->schedule, step);
+    if (!isfinite(result.loss) || !isfinite(result.grad_norm))
+        return DGM_FAIL(DGM_ERR_NUMERIC, "step %lld: loss %g, gradient norm %g: expected finite numbers; lower the learning rate (now %g) or set "
+                        "--clip-norm", (long long)step, result.loss, result.grad_norm, result.rate);
+    double grad_scale = o->clip_norm > 0 && result.grad_norm > o->clip_norm ? o->clip_norm / result.grad_norm : 1;
+    dgm_optimizer_update(&t->optimizer, t->params, step, result.rate, grad_scale, slice, t->flat);
+    dgm_timer_enter(DGM_REGION_COMMUNICATION);
+    DGM_TRY(dgm_coll_gather_slices(t->grid, t->flat, dgm_gradsync_slices(t->sync)));
+    dgm_timer_enter(DGM_REGION_ELEMENTWISE);
+    *out = result;
+    return DGM_OK;
+}
