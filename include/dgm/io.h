@@ -23,11 +23,28 @@ dgm_err dgm_io_rename(const char *from, const char *to);
 /* Flushes a folder's entries to disk. */
 dgm_err dgm_io_sync_dir(const char *path);
 
+/* Opens a file for writing: made anew or emptied, or one that exists, as it is. */
+dgm_err dgm_io_open_write(const char *path, bool create, int *fd);
+
+/* Makes the file `bytes` long and reserves the room on disk where the file system can. */
+dgm_err dgm_io_allocate(int fd, int64_t bytes, const char *path);
+
+/* Flushes what was written to disk. */
+dgm_err dgm_io_sync(int fd, const char *path);
+
+/* Makes or replaces the symbolic link `path` in one step; the folder is flushed. */
+dgm_err dgm_io_link(const char *target, const char *path);
+
 /* Makes `path` and its parents; an existing folder is no error. */
 dgm_err dgm_io_make_dirs(const char *path);
 
 /* Removes a file or a folder with all it holds; absent is no error.  Does not follow links. */
 dgm_err dgm_io_remove_tree(const char *path);
+
+/* For tests: called before every change of a file or folder ("create", "allocate", "write", "flush", "rename", "link", "make",
+ * "remove"); the change is refused with the errno value it returns, if not 0.  NULL: nobody is asked. */
+typedef int (*dgm_io_guard)(const char *change, const char *path);
+void dgm_io_set_guard(dgm_io_guard guard);
 
 bool dgm_io_exists(const char *path);
 bool dgm_io_is_dir(const char *path);

@@ -11,6 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+static dgm_io_guard guard;
+
+void dgm_io_set_guard(dgm_io_guard new_guard) { guard = new_guard; }
+
+/* Whether a test wants this change to fail; errno is set then. */
+static bool refused(const char *change, const char *path)
+{
+    int cause = guard != NULL ? guard(change, path) : 0;
+    if (cause != 0) errno = cause;
+    return cause != 0;
+}
+
 dgm_err dgm_io_pread(int fd, void *data, size_t bytes, int64_t offset, const char *path)
 {
     for (size_t done = 0; done < bytes;) {
@@ -28,7 +40,7 @@ dgm_err dgm_io_pread(int fd, void *data, size_t bytes, int64_t offset, const cha
 dgm_err dgm_io_pwrite(int fd, const void *data, size_t bytes, int64_t offset, const char *path)
 {
     for (size_t done = 0; done < bytes;) {
-        ssize_t n = pwrite(fd, (const char *)data + done, bytes - done, (off_t)offset + (off_t)done);
+        ssize_t n = refused("write", path) ? -1 : pwrite(fd, (const char *)data + done, bytes - done, (off_t)offset + (off_t)done);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return DGM_FAIL(DGM_ERR_IO, "write %s: %s", path, n < 0 ? strerror(errno) : "no space");
         done += (size_t)n;
@@ -39,7 +51,7 @@ dgm_err dgm_io_pwrite(int fd, const void *data, size_t bytes, int64_t offset, co
 dgm_err dgm_io_write(int fd, const void *data, size_t bytes, const char *path)
 {
     for (size_t done = 0; done < bytes;) {
-        ssize_t n = write(fd, (const char *)data + done, bytes - done);
+        ssize_t n = refused("write", path) ? -1 : write(fd, (const char *)data + done, bytes - done);
         if (n < 0 && errno == EINTR) continue;
         if (n <= 0) return DGM_FAIL(DGM_ERR_IO, "write %s: %s", path, n < 0 ? strerror(errno) : "no space");
         done += (size_t)n;
@@ -79,20 +91,62 @@ dgm_err dgm_io_sync_dir(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return DGM_FAIL(DGM_ERR_IO, "open folder %s: %s", path, strerror(errno));
-    int failed = fsync(fd) != 0 && errno != EINVAL; /* some file systems do not flush folders */
+    int failed = (refused("flush", path) || fsync(fd) != 0) && errno != EINVAL; /* some file systems do not flush folders */
     int cause = errno;
     close(fd);
     return failed ? DGM_FAIL(DGM_ERR_IO, "flush folder %s: %s", path, strerror(cause)) : DGM_OK;
 }
 
-dgm_err dgm_io_rename(const char *from, const char *to)
+/* Flushes the folder that holds `path`. */
+static dgm_err sync_parent(const char *path)
 {
-    if (rename(from, to) != 0) return DGM_FAIL(DGM_ERR_IO, "rename %s to %s: %s", from, to, strerror(errno));
-    char *copy = strdup(to);
-    if (copy == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", to);
+    char *copy = strdup(path);
+    if (copy == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
     dgm_err err = dgm_io_sync_dir(dirname(copy));
     free(copy);
     return err;
+}
+
+dgm_err dgm_io_open_write(const char *path, bool create, int *fd)
+{
+    int got = create && refused("create", path) ? -1 : open(path, O_WRONLY | O_CLOEXEC | (create ? O_CREAT | O_TRUNC : 0), 0666);
+    if (got < 0) return DGM_FAIL(DGM_ERR_IO, "%s %s: %s", create ? "create" : "open", path, strerror(errno));
+    *fd = got;
+    return DGM_OK;
+}
+
+dgm_err dgm_io_allocate(int fd, int64_t bytes, const char *path)
+{
+    int cause = refused("allocate", path) ? errno : bytes > 0 ? posix_fallocate(fd, 0, (off_t)bytes) : 0;
+    if (cause == EOPNOTSUPP || cause == EINVAL) cause = ftruncate(fd, (off_t)bytes) == 0 ? 0 : errno;
+    if (cause != 0) return DGM_FAIL(DGM_ERR_IO, "reserve %lld bytes for %s: %s", (long long)bytes, path, strerror(cause));
+    return DGM_OK;
+}
+
+dgm_err dgm_io_sync(int fd, const char *path)
+{
+    if (refused("flush", path) || fsync(fd) != 0) return DGM_FAIL(DGM_ERR_IO, "flush %s: %s", path, strerror(errno));
+    return DGM_OK;
+}
+
+dgm_err dgm_io_link(const char *target, const char *path)
+{
+    dgm_err err = DGM_OK;
+    size_t n = strlen(path) + sizeof ".tmp";
+    char *tmp = malloc(n);
+    if (tmp == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
+    snprintf(tmp, n, "%s.tmp", path);
+    unlink(tmp); /* of a run that was killed */
+    if (refused("link", tmp) || symlink(target, tmp) != 0) err = DGM_FAIL(DGM_ERR_IO, "link %s to %s: %s", tmp, target, strerror(errno));
+    if (err == DGM_OK && (err = dgm_io_rename(tmp, path)) != DGM_OK) unlink(tmp);
+    free(tmp);
+    return err;
+}
+
+dgm_err dgm_io_rename(const char *from, const char *to)
+{
+    if (refused("rename", to) || rename(from, to) != 0) return DGM_FAIL(DGM_ERR_IO, "rename %s to %s: %s", from, to, strerror(errno));
+    return sync_parent(to);
 }
 
 dgm_err dgm_io_write_file(const char *path, const void *data, size_t bytes)
@@ -102,14 +156,13 @@ dgm_err dgm_io_write_file(const char *path, const void *data, size_t bytes)
     char *tmp = malloc(n);
     if (tmp == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
     snprintf(tmp, n, "%s.tmp", path);
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        err = DGM_FAIL(DGM_ERR_IO, "create %s: %s", tmp, strerror(errno));
+    int fd;
+    if ((err = dgm_io_open_write(tmp, true, &fd)) != DGM_OK) {
         free(tmp);
         return err;
     }
     err = dgm_io_write(fd, data, bytes, tmp);
-    if (err == DGM_OK && fsync(fd) != 0) err = DGM_FAIL(DGM_ERR_IO, "flush %s: %s", tmp, strerror(errno));
+    if (err == DGM_OK) err = dgm_io_sync(fd, tmp);
     if (close(fd) != 0 && err == DGM_OK) err = DGM_FAIL(DGM_ERR_IO, "close %s: %s", tmp, strerror(errno));
     if (err == DGM_OK) err = dgm_io_rename(tmp, path);
     if (err != DGM_OK) unlink(tmp);
@@ -126,7 +179,7 @@ dgm_err dgm_io_make_dirs(const char *path)
         if (*at != '/' && *at != '\0') continue;
         char kept = *at;
         *at = '\0';
-        if (mkdir(p, 0777) != 0 && errno != EEXIST) {
+        if ((refused("make", p) || mkdir(p, 0777) != 0) && errno != EEXIST) {
             err = DGM_FAIL(DGM_ERR_IO, "make folder %s: %s", p, strerror(errno));
             break;
         }
@@ -143,7 +196,7 @@ dgm_err dgm_io_remove_tree(const char *path)
     struct stat st;
     if (lstat(path, &st) != 0) return errno == ENOENT ? DGM_OK : DGM_FAIL(DGM_ERR_IO, "look at %s: %s", path, strerror(errno));
     if (!S_ISDIR(st.st_mode))
-        return unlink(path) == 0 ? DGM_OK : DGM_FAIL(DGM_ERR_IO, "remove %s: %s", path, strerror(errno));
+        return !refused("remove", path) && unlink(path) == 0 ? DGM_OK : DGM_FAIL(DGM_ERR_IO, "remove %s: %s", path, strerror(errno));
     DIR *dir = opendir(path);
     if (dir == NULL) return DGM_FAIL(DGM_ERR_IO, "open folder %s: %s", path, strerror(errno));
     dgm_err err = DGM_OK;
@@ -154,7 +207,7 @@ dgm_err dgm_io_remove_tree(const char *path)
         free(child);
     }
     closedir(dir);
-    if (err == DGM_OK && rmdir(path) != 0) err = DGM_FAIL(DGM_ERR_IO, "remove folder %s: %s", path, strerror(errno));
+    if (err == DGM_OK && (refused("remove", path) || rmdir(path) != 0)) err = DGM_FAIL(DGM_ERR_IO, "remove folder %s: %s", path, strerror(errno));
     return err;
 }
 
