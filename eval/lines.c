@@ -17,7 +17,7 @@ void dgm_lines_fini(dgm_lines *lines)
 /* Notes only the length: the text may still move. */
 static dgm_err append_line(dgm_lines *lines, int64_t *room, const dgm_line *line)
 {
-    DGM_TRY(dgm_corpus_refuse(line, NULL));
+    DGM_TRY(dgm_corpus_refuse(line));
     if (lines->n == *room) {
         int64_t more = *room > 0 ? 2 * *room : 1024;
         dgm_mt_span *grown = realloc(lines->line, (size_t)more * sizeof *grown);
