@@ -22,13 +22,16 @@ typedef struct {
 /* Words of 16 mask bits a row of d elements takes. */
 static inline int64_t dgm_dropout_words(int64_t d) { return (d + 15) / 16; }
 
+/* Kept are the elements whose 16 bits reach this. */
+static inline uint32_t dgm_dropout_threshold(float rate) { return (uint32_t)(rate * 65536 + 0.5f); }
+
 /* mask[rows, words(d)]: bits of `rows` rows; the row's identity is (sentence[row], position[row]).  column0 is the global index of
  * the first element of the row (a multiple of 8): a rank that holds columns column0.. of a wider row gets the bits of the whole row. */
 void dgm_dropout_mask(const dgm_dropout *dropout, int64_t rows, int64_t d, int64_t column0, const uint32_t *sentence,
                       const uint32_t *position, uint16_t *mask);
 
 /* 1 / (1 - rate) as every kernel computes it. */
-float dgm_dropout_scale(float rate);
+static inline float dgm_dropout_scale(float rate) { return 1 / (1 - rate); }
 
 /* y = x + bias, then the activation, then the mask: the FFN's first half, in place.  mask NULL: no dropout. */
 typedef enum { DGM_ACTIVATION_RELU, DGM_ACTIVATION_GELU } dgm_activation; /* GELU: exact, x * Phi(x), erf of our own */
@@ -38,8 +41,8 @@ typedef enum { DGM_ACTIVATION_RELU, DGM_ACTIVATION_GELU } dgm_activation; /* GEL
 void dgm_elem_bias_activation(dgm_activation activation, int64_t rows, int64_t d, const float *bias, const uint16_t *mask, float scale,
                               float *h, float *pre);
 
-/* dh in place: gradient before the activation from the gradient after dropout.  RELU uses out (> 0 means kept and active), GELU pre
- * and mask. */
+/* dh in place: gradient before the activation from the gradient after dropout.  RELU uses out (> 0 means kept and active) and scale
+ * (1 without dropout), GELU pre and mask. */
 void dgm_elem_activation_backward(dgm_activation activation, int64_t rows, int64_t d, const float *out, const float *pre,
                                   const uint16_t *mask, float scale, float *dh);
 

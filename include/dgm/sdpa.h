@@ -5,6 +5,8 @@
 
 #include "dgm/elem.h"
 
+#include <stdbool.h>
+
 typedef struct {
     int64_t n_sent;
     const int64_t *q_start; /* [n_sent + 1] row where each sentence begins on the query side */

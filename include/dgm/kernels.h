@@ -1,0 +1,97 @@
+/* The kernels of src/num are compiled once per instruction-set family and chosen at run time; here are the tables and the choice.
+ *
+ * Every family gives the same bits: the choice is about speed.  Callers use elem.h, norm.h, softmax.h and sdpa.h; the tables are for
+ * src/num itself and for the tests that hold the families against each other. */
+#ifndef DGM_KERNELS_H
+#define DGM_KERNELS_H
+
+#include "dgm/elem.h"
+#include "dgm/norm.h"
+#include "dgm/sdpa.h"
+#include "dgm/softmax.h"
+
+#include <stddef.h>
+
+/* Each pointer has the type and the contract of the public function it stands for. */
+typedef struct {
+    __typeof__(dgm_elem_bias_activation) *bias_activation;
+    __typeof__(dgm_elem_activation_backward) *activation_backward;
+    __typeof__(dgm_elem_bias) *bias;
+    __typeof__(dgm_elem_residual) *residual;
+    __typeof__(dgm_elem_apply_mask) *apply_mask;
+    __typeof__(dgm_elem_add) *add;
+    __typeof__(dgm_elem_scale) *scale;
+    __typeof__(dgm_elem_embed) *embed;
+    __typeof__(dgm_elem_add_positions) *add_positions;
+} dgm_elem_kernels;
+
+typedef struct {
+    __typeof__(dgm_dropout_mask) *mask;
+} dgm_dropout_kernels;
+
+typedef struct {
+    __typeof__(dgm_elem_sum_squares) *squares;
+    __typeof__(dgm_elem_sum_leaves) *leaves;
+    __typeof__(dgm_norm_grad_leaves) *norm_leaves;
+} dgm_sums_kernels;
+
+typedef struct {
+    __typeof__(dgm_elem_adam) *adam;
+    __typeof__(dgm_elem_sgd) *sgd;
+} dgm_optimizer_kernels;
+
+typedef struct {
+    __typeof__(dgm_norm_forward) *forward;
+    __typeof__(dgm_norm_backward) *backward;
+} dgm_norm_kernels;
+
+typedef struct {
+    __typeof__(dgm_softmax_row_stats) *row_stats;
+    __typeof__(dgm_softmax_loss_grad) *loss_grad;
+    __typeof__(dgm_softmax_log) *log;
+    __typeof__(dgm_softmax_exp) *exp;
+} dgm_softmax_kernels;
+
+typedef struct {
+    __typeof__(dgm_sdpa_forward) *forward;
+    __typeof__(dgm_sdpa_backward) *backward;
+} dgm_sdpa_kernels;
+
+typedef struct {
+    const char *family; /* "avx512", "avx2" or "portable" */
+    const dgm_elem_kernels *elem;
+    const dgm_dropout_kernels *dropout;
+    const dgm_sums_kernels *sums;
+    const dgm_optimizer_kernels *optimizer;
+    const dgm_norm_kernels *norm;
+    const dgm_softmax_kernels *softmax;
+    const dgm_sdpa_kernels *sdpa;
+} dgm_kernels;
+
+/* The family in use: the widest that this CPU has, or the one DRAGOMAN_KERNELS names.  A name that cannot be had ends the program
+ * through the fatal handler: it is a test that did not test what it says. */
+const dgm_kernels *dgm_kernels_now(void);
+
+/* The family called `name`; NULL when it was not built or this CPU cannot run it. */
+const dgm_kernels *dgm_kernels_find(const char *name);
+
+/* Memory of the calling thread for kernels, 64-byte aligned, kept until the thread ends; what is in it lasts until the
+ * next call.  Ends the program through the fatal handler when memory cannot be had. */
+float *dgm_kernels_scratch(int64_t n_floats);
+
+/* The name under which a kernel file exports its table, dgm_elem_kernels_avx512 for instance; DGM_FAMILY comes from the build. */
+#define DGM_KERNELS_JOIN(concept, family) dgm_##concept##_kernels_##family
+#define DGM_KERNELS_NAME(concept, family) DGM_KERNELS_JOIN(concept, family)
+#define DGM_KERNELS_DECLARE(family)                                                                                                \
+    extern const dgm_elem_kernels DGM_KERNELS_NAME(elem, family);                                                                  \
+    extern const dgm_dropout_kernels DGM_KERNELS_NAME(dropout, family);                                                            \
+    extern const dgm_sums_kernels DGM_KERNELS_NAME(sums, family);                                                                  \
+    extern const dgm_optimizer_kernels DGM_KERNELS_NAME(optimizer, family);                                                        \
+    extern const dgm_norm_kernels DGM_KERNELS_NAME(norm, family);                                                                  \
+    extern const dgm_softmax_kernels DGM_KERNELS_NAME(softmax, family);                                                            \
+    extern const dgm_sdpa_kernels DGM_KERNELS_NAME(sdpa, family)
+#ifdef DGM_FAMILY
+DGM_KERNELS_DECLARE(DGM_FAMILY);
+#endif
+
+#endif

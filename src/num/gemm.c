@@ -1,0 +1,142 @@
+/* BLIS's typed interface is used, not its CBLAS entry, because only there the small/skinny path can be switched off call by call:
+ * that path splits K differently for different shapes, so a row computed alone would not have the bits it has in a whole batch.
+ *
+ * Sums over leaves and pieces are separate products (beta 0) added afterwards: with beta 1 the rounding depends on where K crosses
+ * BLIS's K block.  Each block of c goes through its whole tree before the next begins, so partial sums stay in the L2 cache. */
+#include "dgm/gemm.h"
+
+#include "dgm/elem.h"
+
+#include <blis.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A block of c: at most BLOCK_COLUMNS wide and BLOCK_FLOATS large, but not less than BLOCK_MIN_ROWS high.  Chosen by tests/bench_num. */
+enum { BLOCK_FLOATS = 64 << 10, BLOCK_COLUMNS = 1024, BLOCK_MIN_ROWS = 64 };
+
+static int n_threads_now = 1;
+
+void dgm_gemm_set_threads(int n_threads)
+{
+    DGM_ASSERT(n_threads >= 1);
+    n_threads_now = n_threads;
+}
+
+const char *dgm_gemm_family(void) { return bli_arch_string(bli_arch_query_id()); }
+
+/* DRAGOMAN_GEMM_SMALL_PATH=1 turns the small/skinny path on.  It is there for proofs only: the tests of bit identity must fail with it. */
+static bool small_path(void)
+{
+    static int on = -1;
+    if (on < 0) {
+        const char *text = getenv("DRAGOMAN_GEMM_SMALL_PATH");
+        on = text != NULL && strcmp(text, "1") == 0;
+    }
+    return on;
+}
+
+static void zero(int64_t m, int64_t n, float *c, int64_t ldc)
+{
+    for (int64_t i = 0; i < m; i++) memset(c + i * ldc, 0, (size_t)n * sizeof *c);
+}
+
+void dgm_gemm(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
+              int64_t ldb, float *c, int64_t ldc)
+{
+    DGM_ASSERT(m >= 0 && n >= 0 && k >= 0);
+    if (m == 0 || n == 0) return;
+    DGM_ASSERT(ldc >= n || m == 1);
+    if (k == 0) {
+        zero(m, n, c, ldc);
+        return;
+    }
+    int64_t a_columns = ta == DGM_GEMM_N ? k : m, b_columns = tb == DGM_GEMM_N ? n : k;
+    DGM_ASSERT(lda >= a_columns || (ta == DGM_GEMM_N ? m : k) == 1);
+    DGM_ASSERT(ldb >= b_columns || (tb == DGM_GEMM_N ? k : n) == 1);
+    /* The stride of a matrix of one row is never walked, but BLIS wants it to make sense. */
+    lda = DGM_MAX(lda, a_columns), ldb = DGM_MAX(ldb, b_columns), ldc = DGM_MAX(ldc, n);
+
+    rntm_t rntm;
+    bli_rntm_init(&rntm);
+    bli_rntm_set_num_threads(n_threads_now, &rntm);
+    bli_rntm_set_l3_sup(small_path(), &rntm);
+    float one = 1, nought = 0;
+    bli_sgemm_ex(ta == DGM_GEMM_N ? BLIS_NO_TRANSPOSE : BLIS_TRANSPOSE, tb == DGM_GEMM_N ? BLIS_NO_TRANSPOSE : BLIS_TRANSPOSE, m, n, k,
+                 &one, (float *)(uintptr_t)a, lda, 1, (float *)(uintptr_t)b, ldb, 1, &nought, c, ldc, 1, NULL, &rntm);
+}
+
+/* ---- trees of products ---- */
+
+typedef struct {
+    dgm_gemm_trans ta;
+    const int64_t *start; /* of each part along k */
+    const float *a, *b;
+    int64_t lda, ldb;
+    int64_t row, column, rows, columns; /* the block of c */
+} tree;
+
+static int levels(int n_parts)
+{
+    int n = 0;
+    while (1 << n < n_parts) n++;
+    return n;
+}
+
+static int64_t block_columns(int64_t n) { return DGM_MIN(n, (int64_t)BLOCK_COLUMNS); }
+
+static int64_t block_rows(int64_t n)
+{
+    int64_t rows = BLOCK_FLOATS / DGM_MAX(block_columns(n), 1);
+    return DGM_MAX(rows, (int64_t)BLOCK_MIN_ROWS) / 16 * 16;
+}
+
+int64_t dgm_gemm_scratch_floats(int64_t n, int n_parts) { return levels(n_parts) * block_rows(n) * block_columns(n); }
+
+static void product(const tree *t, int part, float *c, int64_t ldc)
+{
+    int64_t from = t->start[part], k = t->start[part + 1] - from;
+    DGM_ASSERT(k >= 0);
+    const float *a = t->ta == DGM_GEMM_N ? t->a + t->row * t->lda + from : t->a + from * t->lda + t->row;
+    dgm_gemm(t->ta, DGM_GEMM_N, t->rows, t->columns, k, a, t->lda, t->b + from * t->ldb + t->column, t->ldb, c, ldc);
+}
+
+/* c = S(lo, n); the right half is made in the first block of scratch, its own halves in the blocks behind. */
+static void sum_tree(const tree *t, int lo, int n, float *c, int64_t ldc, float *scratch)
+{
+    if (n == 1) {
+        product(t, lo, c, ldc);
+        return;
+    }
+    sum_tree(t, lo, n / 2, c, ldc, scratch);
+    sum_tree(t, lo + n / 2, n / 2, scratch, t->columns, scratch + t->rows * t->columns);
+    if (ldc == t->columns) {
+        dgm_elem_add(t->rows * t->columns, scratch, c);
+    } else {
+        for (int64_t i = 0; i < t->rows; i++) dgm_elem_add(t->columns, scratch + i * t->columns, c + i * ldc);
+    }
+}
+
+static void blocks(tree t, int64_t m, int64_t n, int n_parts, float *c, int64_t ldc, float *scratch)
+{
+    DGM_ASSERT(n_parts >= 1 && (n_parts & (n_parts - 1)) == 0);
+    int64_t high = n_parts == 1 ? m : block_rows(n), wide = n_parts == 1 ? n : block_columns(n);
+    for (t.column = 0; t.column < n; t.column += wide) {
+        t.columns = DGM_MIN(wide, n - t.column);
+        for (t.row = 0; t.row < m; t.row += high) {
+            t.rows = DGM_MIN(high, m - t.row);
+            sum_tree(&t, 0, n_parts, c + t.row * ldc + t.column, ldc, scratch);
+        }
+    }
+}
+
+void dgm_gemm_pieces(int64_t m, int64_t n, const int64_t *piece_start, int n_pieces, const float *a, int64_t lda, const float *b,
+                     int64_t ldb, float *c, int64_t ldc, float *scratch)
+{
+    blocks((tree){DGM_GEMM_N, piece_start, a, b, lda, ldb, 0, 0, 0, 0}, m, n, n_pieces, c, ldc, scratch);
+}
+
+void dgm_gemm_leaves(int64_t m, int64_t n, const int64_t *leaf_start, int n_leaves, const float *a, int64_t lda, const float *b,
+                     int64_t ldb, float *c, int64_t ldc, float *scratch)
+{
+    blocks((tree){DGM_GEMM_T, leaf_start, a, b, lda, ldb, 0, 0, 0, 0}, m, n, n_leaves, c, ldc, scratch);
+}

@@ -1,0 +1,47 @@
+/* exp and log of one double, a few units in the last place: the log-sum-exps of a model must not depend on the libm at hand. */
+#ifndef DGM_NUM_SCALAR_H
+#define DGM_NUM_SCALAR_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline double scalar_power_of_two(int n) /* -1022 <= n <= 1023 */
+{
+    uint64_t bits = (uint64_t)(n + 1023) << 52;
+    double x;
+    memcpy(&x, &bits, sizeof x);
+    return x;
+}
+
+/* Below -708 the result is 0. */
+static inline double scalar_exp(double x)
+{
+    const double log2_e = 1.4426950408889634, ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+    if (!(x >= -708)) return x != x ? x : 0;
+    if (x > 709) return INFINITY;
+    int n = (int)(x * log2_e + (x < 0 ? -0.5 : 0.5));
+    double r = (x - n * ln2_high) - n * ln2_low, p = 1;
+    for (int k = 14; k >= 1; k--) p = 1 + p * r / k; /* Taylor: |r| <= 0.35, the rest is below 1e-19 */
+    return p * scalar_power_of_two(n);
+}
+
+/* log m = 2 atanh((m - 1) / (m + 1)) with m in [sqrt(1/2), sqrt(2)), and the exponent apart.  x is 0, a normal number or infinite. */
+static inline double scalar_log(double x)
+{
+    const double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+    if (!(x > 0)) return x == 0 ? -INFINITY : NAN;
+    if (x > 1.7976931348623157e308) return x;
+    uint64_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    int n = (int)(bits >> 52) - 1023;
+    bits = (bits & 0xFFFFFFFFFFFFFull) | 0x3FF0000000000000ull;
+    double m;
+    memcpy(&m, &bits, sizeof m);
+    if (m > 1.4142135623730951) m *= 0.5, n++;
+    double s = (m - 1) / (m + 1), z = s * s, p = 0;
+    for (int k = 23; k >= 1; k -= 2) p = p * z + 1.0 / k; /* |s| <= 0.172: the rest is below 1e-19 */
+    return n * ln2_high + (2 * s * p + n * ln2_low);
+}
+
+#endif
