@@ -23,7 +23,7 @@ int32_t dgm_bpe_joined(const dgm_bpe *bpe, int64_t rank);         /* id of what 
 /* Room for the merging of one word; one per thread.  Zero-initialise ({0}) and release with dgm_bpe_work_fini. */
 typedef struct {
     int32_t *links;    /* [2 * capacity] next, then previous */
-    uint64_t *queue;   /* [2 * capacity] */
+    uint64_t *queue;   /* [3 * capacity] merges that may be made */
     int32_t *snapshot; /* [capacity] what a tracer is shown */
     int64_t capacity;
 } dgm_bpe_work;

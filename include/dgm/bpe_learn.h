@@ -9,7 +9,7 @@
  *   characters  the most frequent ones that together make `character_coverage` of all characters get a piece (equal counts: lower
  *               code point first); the rest, control characters and U+2581 are spelt in bytes
  *   merges      the pair that occurs most often, adjacent places counted one by one; of equal ones the lower left id, then the
- *               lower right id.  A pair that occurs once is not merged, nor one that would spell a special or byte token */
+ *               lower right id.  A pair that occurs once is not merged, nor one whose text is a piece already */
 #ifndef DGM_BPE_LEARN_H
 #define DGM_BPE_LEARN_H
 
@@ -36,7 +36,8 @@ void dgm_bpe_learner_destroy(dgm_bpe_learner *learner); /* accepts NULL */
 dgm_err dgm_bpe_learner_add_line(dgm_bpe_learner *learner, const char *line, size_t bytes);
 
 /* Makes the tokenizer.  DGM_ERR_USAGE when vocab_size is below what the characters need (says how much) or above what the
- * text can give (says how much that is); DGM_ERR_INPUT when a word is not valid UTF-8 or there was no text. */
+ * text can give (says how much that is); DGM_ERR_INPUT when a word is not valid UTF-8 or there was no text.  The words stay
+ * counted. */
 dgm_err dgm_bpe_learner_learn(dgm_bpe_learner *learner, dgm_tokenizer **out);
 
 #endif

@@ -10,7 +10,7 @@
  * exceptions that its format leaves no way round: it takes a U+2581 in the text for a space, and (unless told otherwise with
  * encode_special_tokens) "<s>" in the text for the special token.
  *
- * A tokenizer does not change once made: threads may share it, each with an encoder of its own.  Not collective, all of it. */
+ * A tokenizer does not change once made: threads may share it, each with a state of its own.  Not collective, all of it. */
 #ifndef DGM_TOKENIZER_H
 #define DGM_TOKENIZER_H
 
@@ -20,7 +20,7 @@
 #include "dgm/vocab.h"
 
 typedef struct dgm_tokenizer dgm_tokenizer;
-typedef struct dgm_encoder dgm_encoder;
+typedef struct dgm_tokenizer_state dgm_tokenizer_state;
 
 /* Takes over `vocab` (also when it fails); copies merges[n_merges], best first.  DGM_ERR_INPUT as dgm_bpe_create. */
 dgm_err dgm_tokenizer_create(dgm_vocab *vocab, const dgm_merge *merges, int64_t n_merges, dgm_tokenizer **out);
@@ -46,16 +46,16 @@ const dgm_bpe *dgm_tokenizer_bpe(const dgm_tokenizer *tokenizer);
 
 /* What one thread needs to encode: room to work in and a memory of words seen, bounded (about 100 MB at most, then it starts
  * afresh).  The tokenizer must outlive it. */
-dgm_err dgm_encoder_create(const dgm_tokenizer *tokenizer, dgm_encoder **out);
-void dgm_encoder_destroy(dgm_encoder *encoder); /* accepts NULL */
+dgm_err dgm_tokenizer_state_create(const dgm_tokenizer *tokenizer, dgm_tokenizer_state **out);
+void dgm_tokenizer_state_destroy(dgm_tokenizer_state *state); /* accepts NULL */
 
 /* Appends the ids of one line (no line end in it, no <s> or </s> added) to `ids`.  DGM_ERR_INPUT, with the byte's place, when the
  * line is not valid UTF-8; `ids` is then as before. */
-dgm_err dgm_encoder_encode(dgm_encoder *encoder, const char *line, size_t bytes, dgm_ids *ids);
+dgm_err dgm_tokenizer_encode(dgm_tokenizer_state *state, const char *line, size_t bytes, dgm_ids *ids);
 
-/* dgm_encoder_encode that shows its work: for every word, `tracer` is called with rank -1 and the word's characters, then after
+/* dgm_tokenizer_encode that shows its work: for every word, `tracer` is called with rank -1 and the word's characters, then after
  * each merge. */
-dgm_err dgm_encoder_trace(dgm_encoder *encoder, const char *line, size_t bytes, dgm_ids *ids, dgm_bpe_tracer tracer, void *context);
+dgm_err dgm_tokenizer_trace(dgm_tokenizer_state *state, const char *line, size_t bytes, dgm_ids *ids, dgm_bpe_tracer tracer, void *context);
 
 /* Appends the text of ids[n] to `text`.  Special tokens are left out; runs of byte tokens become characters, and a byte that
  * belongs to no valid character becomes U+FFFD, so that the result is always valid UTF-8 (it may hold any control character that
