@@ -1,0 +1,120 @@
+/* Training steps with dropout on every grid of 1 to 4 ranks against the same steps on one rank: parameters, losses and norms bit for bit. */
+#include "dgm/gather.h"
+#include "dgm/rng.h"
+#include "dgm/step.h"
+#include "tap_mpi.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { N_STEPS = 3, N_PAIRS = 40, N_LEAVES = 8, VOCAB = 61, MAX_LENGTH = 12 };
+
+typedef struct {
+    dgm_hparams hp;
+    int32_t ids[N_PAIRS * 2 * MAX_LENGTH];
+    dgm_pair pairs[N_PAIRS];
+} problem;
+
+static problem problem_make(dgm_norm_place norm, bool joint)
+{
+    problem p = {.hp = {.d_model = 32, .d_ff = 64, .n_heads = 4, .n_encoder_layers = 2, .n_decoder_layers = 2, .src_vocab_size = joint ? VOCAB : 47,
+                        .tgt_vocab_size = VOCAB, .joint_vocab = joint, .norm = norm,
+                        .activation = norm == DGM_NORM_PRE ? DGM_ACTIVATION_GELU : DGM_ACTIVATION_RELU, .virtual_tp = 4, .norm_eps = 1e-5f}};
+    dgm_rng rng = dgm_rng_make(3, DGM_RNG_TEST);
+    for (int i = 0; i < N_PAIRS * 2 * MAX_LENGTH; i++) p.ids[i] = 4 + (int32_t)dgm_rng_below(rng, 40, (uint64_t)i, 0);
+    return p;
+}
+
+static void point_pairs(problem *p)
+{
+    dgm_rng rng = dgm_rng_make(3, DGM_RNG_TEST);
+    for (int i = 0; i < N_PAIRS; i++)
+        p->pairs[i] = (dgm_pair){.src = p->ids + 2 * i * MAX_LENGTH, .tgt = p->ids + (2 * i + 1) * MAX_LENGTH,
+                                 .n_src = 1 + (int32_t)dgm_rng_below(rng, MAX_LENGTH, (uint64_t)i, 1),
+                                 .n_tgt = 1 + (int32_t)dgm_rng_below(rng, MAX_LENGTH, (uint64_t)i, 2)};
+}
+
+typedef struct {
+    float *whole; /* parameters in the layout of one rank */
+    dgm_step_result result[N_STEPS];
+    dgm_err err;
+} outcome;
+
+static dgm_err train(const problem *p, const dgm_params *params, const dgm_grid *grid, int64_t micro, float *flat, dgm_step_result *result)
+{
+    dgm_train_options options = {.seed = 5, .virtual_dp = N_LEAVES, .dropout = 0.1, .attention_dropout = 0.2, .activation_dropout = 0.3,
+                                 .label_smoothing = 0.1, .clip_norm = 0.5,
+                                 .schedule = {.kind = DGM_SCHEDULE_INVERSE_SQRT, .peak = 0.01, .warmup_steps = 2},
+                                 .optimizer = {.kind = DGM_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9, .weight_decay = 0.01}};
+    dgm_trainer *trainer = NULL;
+    dgm_batch_builder *builder = NULL;
+    int lo, hi;
+    dgm_tree_range(N_LEAVES, grid->dp_rank, grid->dp_size, &lo, &hi);
+    dgm_err err = dgm_trainer_create(params, grid, &options, flat, &trainer);
+    if (err == DGM_OK) err = dgm_batch_builder_create(&builder);
+    for (int i = 0; i < N_STEPS && err == DGM_OK; i++) {
+        dgm_step_batch batch;
+        err = dgm_batch_build(builder, p->pairs + 4 * i, N_PAIRS - 4 * i, N_LEAVES, lo, hi, micro, &batch);
+        if (err == DGM_OK) err = dgm_trainer_step(trainer, i + 1, &batch, &result[i]);
+    }
+    dgm_batch_builder_destroy(builder);
+    dgm_trainer_destroy(trainer);
+    return err;
+}
+
+/* Trains on `comm` as dp x tp; every rank of it ends with the whole model. */
+static outcome train_on(MPI_Comm comm, const problem *p, int tp, int64_t micro)
+{
+    outcome o = {0};
+    dgm_grid *grid = NULL;
+    dgm_params *params = NULL, *whole = NULL;
+    float *flat = NULL;
+    o.err = dgm_grid_create(comm, tp, &grid);
+    if (o.err == DGM_OK) o.err = dgm_params_create(&p->hp, grid->tp_rank, grid->tp_size, &params);
+    if (o.err == DGM_OK) o.err = dgm_params_create(&p->hp, 0, 1, &whole);
+    if (o.err == DGM_OK) o.err = dgm_params_alloc(params, &flat);
+    if (o.err == DGM_OK) o.err = dgm_params_alloc(whole, &o.whole);
+    if (o.err == DGM_OK) {
+        dgm_params_init(params, 11, flat);
+        o.err = train(p, params, grid, micro, flat, o.result);
+    }
+    if (o.err == DGM_OK) o.err = dgm_params_gather(grid, params, flat, whole, o.whole);
+    free(flat);
+    dgm_params_destroy(params);
+    dgm_params_destroy(whole);
+    dgm_grid_destroy(grid);
+    return o;
+}
+
+static void compare_grids(dgm_norm_place norm, bool joint)
+{
+    static const struct { int n, tp; int64_t micro; } cells[] = {{1, 1, 20}, {2, 1, 0}, {2, 2, 0}, {3, 1, 0}, {4, 1, 16}, {4, 2, 0}, {4, 4, 30}};
+    problem p = problem_make(norm, joint);
+    point_pairs(&p);
+    outcome want = train_on(MPI_COMM_SELF, &p, 1, 0);
+    dgm_params *whole;
+    tap_err(want.err, DGM_OK, "one rank trains");
+    dgm_params_create(&p.hp, 0, 1, &whole);
+    for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+        MPI_Comm comm = tap_mpi_group(cells[i].n);
+        outcome got = {0};
+        if (comm != MPI_COMM_NULL) got = train_on(comm, &p, cells[i].tp, cells[i].micro);
+        tap_err(got.err, DGM_OK, "%s-norm, %s vocabulary, dp %d x tp %d, micro_batch_tokens %d trains", norm == DGM_NORM_PRE ? "pre" : "post",
+                joint ? "joint" : "separate", cells[i].n / cells[i].tp, cells[i].tp, (int)cells[i].micro);
+        bool here = comm != MPI_COMM_NULL && got.err == DGM_OK;
+        tap_same(here ? got.whole : want.whole, want.whole, (size_t)whole->n_floats * sizeof(float), "the same parameters");
+        tap_same(here ? got.result : want.result, want.result, sizeof want.result, "the same losses, norms and rates");
+        free(got.whole);
+        if (comm != MPI_COMM_NULL) MPI_Comm_free(&comm);
+    }
+    free(want.whole);
+    dgm_params_destroy(whole);
+}
+
+int main(int argc, char **argv)
+{
+    tap_mpi_begin(&argc, &argv);
+    compare_grids(DGM_NORM_POST, true);
+    compare_grids(DGM_NORM_PRE, false);
+    return tap_mpi_done();
+}
