@@ -1,0 +1,40 @@
+/* A model is one safetensors file: tensors in Hugging Face's MarianMT names and shapes, and strings in its metadata:
+ *
+ *   format         "pt", which other programs ask for
+ *   architecture   hparams as JSON
+ *   tokenizer      the text of tokenizer.json; or tokenizer.src and tokenizer.tgt when the vocabularies are apart
+ *   training       how it was trained, as JSON; may be absent
+ *
+ * Wherever a model is asked for, a checkpoint folder or a run folder, which hold a model.safetensors, will do as well. */
+#ifndef DGM_MODEL_FILE_H
+#define DGM_MODEL_FILE_H
+
+#include "dgm/grid.h"
+#include "dgm/params.h"
+
+typedef struct {
+    const char *tokenizer;     /* of both sides, or of the source when there is a tgt_tokenizer */
+    const char *tgt_tokenizer; /* NULL: the same */
+    const char *training;      /* NULL: none */
+} dgm_model_strings;
+
+/* Saves the model whose parameters are flat [params->n_floats]; every replica writes a share.  All arguments but flat are equal on all
+ * ranks.  On failure all ranks return the same error and what was at `path` is as it was.  Collective on grid->world. */
+dgm_err dgm_model_file_save(const char *path, const dgm_grid *grid, const dgm_params *params, const dgm_model_strings *strings, float *flat);
+
+typedef struct dgm_model_file dgm_model_file;
+
+/* Reads the header and the architecture, no weights.  `path`: a file, or a folder with a model.safetensors.  Not collective. */
+dgm_err dgm_model_file_open(const char *path, dgm_model_file **out);
+void dgm_model_file_close(dgm_model_file *file); /* accepts NULL */
+
+/* All valid until the file is closed. */
+const char *dgm_model_file_path(const dgm_model_file *file); /* of the file itself */
+const dgm_hparams *dgm_model_file_hparams(const dgm_model_file *file);
+const dgm_model_strings *dgm_model_file_strings(const dgm_model_file *file);
+
+/* Reads this rank's parameters into flat [params->n_floats]; gaps are left as they are.  DGM_ERR_INPUT when the tensors are not those of
+ * params.  Not collective. */
+dgm_err dgm_model_file_read(const dgm_model_file *file, const dgm_params *params, float *flat);
+
+#endif
