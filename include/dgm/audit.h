@@ -3,34 +3,13 @@
 #define DGM_AUDIT_H
 
 #include "dgm/corpus.h"
+#include "dgm/manifest.h"
 
 /* Either src and tgt, as many lines on each side, or tsv: lines of source, tab, target. */
 typedef struct {
     const char *const *src, *const *tgt, *const *tsv; /* paths, "-" for standard input */
     int n_src, n_tgt, n_tsv;
 } dgm_audit_files;
-
-typedef struct {
-    int64_t max_length;  /* tokens on a side, end token not counted */
-    double max_ratio;    /* of the longer side's tokens to the shorter's */
-    bool drop_bad_lines; /* else the first bad line is an error */
-} dgm_audit_rules;
-
-typedef enum {
-    DGM_AUDIT_KEPT,
-    DGM_AUDIT_BAD_LINE, /* invalid UTF-8, a zero byte, a line of more than DGM_CORPUS_MAX_LINE bytes, not two fields */
-    DGM_AUDIT_EMPTY,    /* a side holds nothing but white space */
-    DGM_AUDIT_TOO_LONG, /* a side has more than max_length tokens */
-    DGM_AUDIT_LOPSIDED, /* one side has more than max_ratio times the tokens of the other */
-    DGM_AUDIT_N
-} dgm_audit_verdict;
-
-typedef struct {
-    int64_t n_read;
-    int64_t n[DGM_AUDIT_N]; /* pairs of each verdict; they sum to n_read */
-} dgm_audit_counts;
-
-const char *dgm_audit_reason(dgm_audit_verdict verdict); /* "kept", "bad_line", "empty", "too_long", "lopsided" */
 
 typedef struct {
     const char *src, *tgt; /* valid until the next call */
