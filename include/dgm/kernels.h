@@ -5,10 +5,13 @@
 #ifndef DGM_KERNELS_H
 #define DGM_KERNELS_H
 
+#include "dgm/attend.h"
 #include "dgm/elem.h"
 #include "dgm/norm.h"
+#include "dgm/panels.h"
 #include "dgm/sdpa.h"
 #include "dgm/softmax.h"
+#include "dgm/top.h"
 
 #include <stddef.h>
 
@@ -58,6 +61,13 @@ typedef struct {
 } dgm_sdpa_kernels;
 
 typedef struct {
+    /* y[rows, n] = x[rows, in] by the panels that begin at `panel` (panels.h) */
+    void (*panels)(int64_t in, int64_t n, const float *panel, int64_t rows, const float *x, int64_t ldx, float *y, int64_t ldy);
+    __typeof__(dgm_attend) *attend;
+    __typeof__(dgm_top_update) *top;
+} dgm_decode_kernels;
+
+typedef struct {
     const char *family; /* "avx512", "avx2" or "portable" */
     const dgm_elem_kernels *elem;
     const dgm_dropout_kernels *dropout;
@@ -66,6 +76,7 @@ typedef struct {
     const dgm_norm_kernels *norm;
     const dgm_softmax_kernels *softmax;
     const dgm_sdpa_kernels *sdpa;
+    const dgm_decode_kernels *decode;
 } dgm_kernels;
 
 /* The family in use: the widest that this CPU has, or the one DRAGOMAN_KERNELS names.  A name that cannot be had ends the program
@@ -89,7 +100,8 @@ float *dgm_kernels_scratch(int64_t n_floats);
     extern const dgm_optimizer_kernels DGM_KERNELS_NAME(optimizer, family);                                                        \
     extern const dgm_norm_kernels DGM_KERNELS_NAME(norm, family);                                                                  \
     extern const dgm_softmax_kernels DGM_KERNELS_NAME(softmax, family);                                                            \
-    extern const dgm_sdpa_kernels DGM_KERNELS_NAME(sdpa, family)
+    extern const dgm_sdpa_kernels DGM_KERNELS_NAME(sdpa, family);                                                                  \
+    extern const dgm_decode_kernels DGM_KERNELS_NAME(decode, family)
 #ifdef DGM_FAMILY
 DGM_KERNELS_DECLARE(DGM_FAMILY);
 #endif

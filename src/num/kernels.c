@@ -16,7 +16,8 @@
      &DGM_KERNELS_NAME(optimizer, name),                                                                                           \
      &DGM_KERNELS_NAME(norm, name),                                                                                                \
      &DGM_KERNELS_NAME(softmax, name),                                                                                             \
-     &DGM_KERNELS_NAME(sdpa, name)}
+     &DGM_KERNELS_NAME(sdpa, name),                                                                                                \
+     &DGM_KERNELS_NAME(decode, name)}
 
 DGM_KERNELS_DECLARE(portable);
 static const dgm_kernels portable = TABLE(portable);

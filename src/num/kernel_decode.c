@@ -1,0 +1,134 @@
+/* What decoding needs beside the kernels of training: products with few rows, attention over scattered keys, the largest of a row. */
+#include "dgm/kernels.h"
+#include "lanes.h"
+
+/* Rows of x that go through a panel together: as many accumulators as fit the registers.  K is cut so that a stretch of a panel stays
+ * in the L1 cache while all rows pass; partial sums wait in y, which changes no bit. */
+#if LANES_WIDTH == 16
+#define TILE_ROWS 8
+#elif LANES_WIDTH == 8
+#define TILE_ROWS 2
+#else
+#define TILE_ROWS 1
+#endif
+enum { COLUMNS = DGM_PANEL_COLUMNS, HALVES = COLUMNS / LANES, K_BLOCK = 128 };
+
+/* y[rows, n_columns] = (begin: nothing, else y) + x[rows, k] panel[k, 32]; rows <= TILE_ROWS is a constant where this is inlined. */
+LANES_INLINE void tile(int rows, int64_t k, bool begin, const float *panel, const float *x, int64_t ldx, float *y, int64_t ldy,
+                       int64_t n_columns)
+{
+    lanes sum[TILE_ROWS][HALVES];
+    for (int r = 0; r < rows; r++)
+        for (int h = 0; h < HALVES; h++) {
+            int64_t n_here = n_columns - h * LANES;
+            sum[r][h] = begin || n_here <= 0 ? lanes_zero() : lanes_take(y + r * ldy + h * LANES, n_here, 0);
+        }
+    for (int64_t i = 0; i < k; i++) {
+        lanes w[HALVES];
+        for (int h = 0; h < HALVES; h++) w[h] = lanes_load(panel + i * COLUMNS + h * LANES);
+        _Pragma("GCC unroll 8") for (int r = 0; r < rows; r++)
+        {
+            lanes a = lanes_all(x[r * ldx + i]);
+            for (int h = 0; h < HALVES; h++) sum[r][h] = lanes_add(sum[r][h], lanes_mul(a, w[h]));
+        }
+    }
+    for (int r = 0; r < rows; r++)
+        for (int h = 0; h < HALVES; h++) {
+            int64_t n_here = n_columns - h * LANES;
+            if (n_here > 0) lanes_put(y + r * ldy + h * LANES, n_here, sum[r][h]);
+        }
+}
+
+static void stretch(int64_t k, bool begin, const float *panel, int64_t rows, const float *x, int64_t ldx, float *y, int64_t ldy,
+                    int64_t n_columns)
+{
+    int64_t r = 0;
+    for (; r + TILE_ROWS <= rows; r += TILE_ROWS) tile(TILE_ROWS, k, begin, panel, x + r * ldx, ldx, y + r * ldy, ldy, n_columns);
+#if TILE_ROWS > 4
+    for (; r + 4 <= rows; r += 4) tile(4, k, begin, panel, x + r * ldx, ldx, y + r * ldy, ldy, n_columns);
+#endif
+    for (; r < rows; r++) tile(1, k, begin, panel, x + r * ldx, ldx, y + r * ldy, ldy, n_columns);
+}
+
+static void panels(int64_t in, int64_t n, const float *panel, int64_t rows, const float *x, int64_t ldx, float *y, int64_t ldy)
+{
+    for (int64_t column = 0; column < n; column += COLUMNS)
+        for (int64_t i = 0; i < in; i += K_BLOCK)
+            stretch(in - i < K_BLOCK ? in - i : K_BLOCK, i == 0, panel + column * in + i * COLUMNS, rows, x + i, ldx, y + column, ldy,
+                    n - column < COLUMNS ? n - column : COLUMNS);
+}
+
+static float dot(int64_t n, const float *a, const float *b)
+{
+    lanes sum = lanes_zero();
+    for (int64_t i = 0; i < n; i += LANES) sum = lanes_add(sum, lanes_mul(lanes_take(a + i, n - i, 0), lanes_take(b + i, n - i, 0)));
+    return lanes_sum(sum);
+}
+
+/* scores[n] <- their softmax. */
+static void softmax(int64_t n, float *scores)
+{
+    lanes largest = lanes_all(-INFINITY), sum = lanes_zero();
+    for (int64_t j = 0; j < n; j += LANES) largest = lanes_max(largest, lanes_take(scores + j, n - j, -INFINITY));
+    lanes max = lanes_all(lanes_largest(largest));
+    for (int64_t j = 0; j < n; j += LANES) {
+        lanes e = lanes_exp(lanes_sub(lanes_take(scores + j, n - j, -INFINITY), max));
+        sum = lanes_add(sum, e);
+        lanes_put(scores + j, n - j, e);
+    }
+    lanes scale = lanes_all(1 / lanes_sum(sum));
+    for (int64_t j = 0; j < n; j += LANES) lanes_put(scores + j, n - j, lanes_mul(lanes_take(scores + j, n - j, 0), scale));
+}
+
+static void attend(int64_t n_keys, int64_t n_heads, int64_t d_head, const float *q, const float *k, const float *v, const int32_t *slot,
+                   int64_t slot_stride, float *scores, float *out)
+{
+    float scale = 1 / sqrtf((float)d_head);
+    for (int64_t j = 0; j < n_keys; j++) {
+        const float *key = k + (slot != NULL ? slot[j] : j) * slot_stride;
+        for (int64_t h = 0; h < n_heads; h++) scores[h * n_keys + j] = scale * dot(d_head, q + h * d_head, key + h * d_head);
+    }
+    for (int64_t h = 0; h < n_heads; h++) {
+        const float *p = scores + h * n_keys;
+        softmax(n_keys, scores + h * n_keys);
+        for (int64_t i = 0; i < d_head; i += LANES) {
+            lanes sum = lanes_zero();
+            for (int64_t j = 0; j < n_keys; j++) {
+                const float *value = v + (slot != NULL ? slot[j] : j) * slot_stride + h * d_head + i;
+                sum = lanes_add(sum, lanes_mul(lanes_all(p[j]), lanes_take(value, d_head - i, 0)));
+            }
+            lanes_put(out + h * d_head + i, d_head - i, sum);
+        }
+    }
+}
+
+static bool any(lanes_i mask)
+{
+    int32_t bits = 0, all[LANES];
+    memcpy(all, &mask, sizeof all);
+    for (int i = 0; i < LANES; i++) bits |= all[i];
+    return bits != 0;
+}
+
+static void list(float x, int32_t this_id, int n_top, float *value, int32_t *id)
+{
+    int at = n_top - 1;
+    for (; at > 0 && value[at - 1] < x; at--) value[at] = value[at - 1], id[at] = id[at - 1];
+    value[at] = x, id[at] = this_id;
+}
+
+/* Few numbers get onto the list: 64 at a time are held against its last one. */
+static void top(int64_t n, const float *x, int32_t first, int n_top, float *value, int32_t *id)
+{
+    const float *last = value + n_top - 1;
+    for (int64_t j = 0; j < n; j += 4 * LANES) {
+        lanes largest = lanes_all(-INFINITY);
+        int64_t end = n - j < 4 * LANES ? n : j + 4 * LANES;
+        for (int64_t i = j; i < end; i += LANES) largest = lanes_max(largest, lanes_take(x + i, end - i, -INFINITY));
+        if (!any(lanes_less(lanes_all(*last), largest))) continue;
+        for (int64_t i = j; i < end; i++)
+            if (x[i] > *last) list(x[i], first + (int32_t)i, n_top, value, id);
+    }
+}
+
+const dgm_decode_kernels DGM_KERNELS_NAME(decode, DGM_FAMILY) = {panels, attend, top};
