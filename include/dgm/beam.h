@@ -1,0 +1,62 @@
+/* Beam search over one sentence, as in Wu et al. 2016 (section 7) and fairseq; it knows no model: whoever runs it scores the live
+ * hypotheses and hands in the log-probabilities of their next tokens.
+ *
+ * A step takes, over all live hypotheses, the candidates (hypothesis, next token) in order of their summed log-probability; equal sums
+ * go to </s> first, then to the lower token id, then to the earlier hypothesis.  Walking down that order, </s> finishes its hypothesis
+ * when it stands among the first `beam` candidates; the first `beam` other candidates are the live hypotheses of the next step.  A
+ * hypothesis of max_length tokens can only be finished.  Log-probabilities are at most 0, so a live hypothesis of sum s ends with a
+ * score of at most s / penalty(max_length + 1); where that does not exceed the score of the n_best-th best finished one, it is dropped.
+ * The search ends when `beam` hypotheses have finished (so beam 1 is greedy decoding) or no live one is left.
+ */
+#ifndef DGM_BEAM_H
+#define DGM_BEAM_H
+
+#include "dgm/hypothesis.h"
+
+typedef struct {
+    int beam;                 /* hypotheses kept; 1: greedy */
+    int n_best;               /* finished hypotheses wanted, at most beam */
+    double length_penalty;    /* alpha >= 0 of dgm_hypothesis_penalty */
+    double max_length_factor; /* a sentence of n source tokens gets at most factor * n + plus tokens, and at least one */
+    int64_t max_length_plus;
+    int64_t min_length;       /* tokens before </s>; lowered to the maximum where it is larger */
+} dgm_beam_options;
+
+/* beam 5, n_best 1, alpha 0.6, at most 2 n + 20 tokens, at least 1. */
+dgm_beam_options dgm_beam_defaults(void);
+
+/* DGM_ERR_USAGE naming the setting, its value and what is expected. */
+dgm_err dgm_beam_check(const dgm_beam_options *options);
+
+typedef struct {
+    dgm_beam_options options;
+    int64_t max_length, min_length;
+    int n_live;          /* 0: the search has ended */
+    int64_t length;      /* tokens of each live hypothesis */
+    int32_t *ids;        /* [beam, max_length] tokens of the live hypotheses */
+    double *sum;         /* [beam] their summed log-probabilities */
+    int *parent;         /* [beam] which live hypothesis of the step before each one grew from */
+    dgm_hypotheses done; /* finished ones, capacity beam */
+    int n_done;          /* how many have finished, kept or not */
+    int32_t *next_ids;   /* as ids and sum, of the step being made */
+    double *next_sum;
+    int *taken;          /* [beam] tokens of each live hypothesis' list that are used up */
+    bool *may_end;       /* [beam] </s> of each live hypothesis is still to be taken */
+} dgm_beam;
+
+/* One live hypothesis without tokens.  `n_src` is the number of source tokens without </s>. */
+dgm_err dgm_beam_init(dgm_beam *beam, const dgm_beam_options *options, int64_t n_src);
+void dgm_beam_fini(dgm_beam *beam); /* accepts a zeroed one */
+
+/* One step.
+ *   token    [n_live, beam]  in   most likely next tokens of each live hypothesis, best first, equal ones by lower id; without </s>
+ *                                 and tokens that may not be produced; -1 fills up what is missing
+ *   log_prob [n_live, beam]  in   theirs, nats, at most 0
+ *   end      [n_live]        in   log-probability of </s>
+ * Afterwards n_live, ids, sum and parent describe the new live hypotheses. */
+dgm_err dgm_beam_advance(dgm_beam *beam, const int32_t *token, const double *log_prob, const double *end);
+
+/* Last token of live hypothesis i, `begin` when it has none. */
+int32_t dgm_beam_last(const dgm_beam *beam, int i, int32_t begin);
+
+#endif

@@ -1,0 +1,44 @@
+/* The decoder one position at a time: the training forward pass's arithmetic on one row per live hypothesis, with the keys and values
+ * of earlier positions taken from a cache.  tp 1, no dropout.  A row's bits depend on its own hypothesis and source sentence alone. */
+#ifndef DGM_DECODER_STEP_H
+#define DGM_DECODER_STEP_H
+
+#include "dgm/kvcache.h"
+#include "dgm/params.h"
+
+typedef struct dgm_decoder_step dgm_decoder_step;
+
+/* Lays the decoder's matrices out for decoding: a copy of them.  Of `weights` the embeddings, biases and norms are read later: it must
+ * outlive the step unchanged, and so must params, of tp size 1.  Not collective. */
+dgm_err dgm_decoder_step_create(const dgm_params *params, const dgm_weights *weights, dgm_decoder_step **out);
+void dgm_decoder_step_destroy(dgm_decoder_step *step); /* accepts NULL */
+
+/* Keys and values of the source sentence, projected once. */
+typedef struct {
+    int64_t n;  /* source tokens, </s> included */
+    float *kv;  /* [n_layers, 2, n, d_model]: per layer all keys, then all values */
+} dgm_cross_kv;
+
+/* cross[i] for sentence i = rows start[i] .. start[i + 1] of the encoder's output hidden[start[n_sent], d_model].  Each is released with
+ * dgm_cross_kv_fini. */
+dgm_err dgm_decoder_step_cross(dgm_decoder_step *step, int64_t n_sent, const int64_t *start, const float *hidden, dgm_cross_kv *cross);
+void dgm_cross_kv_fini(dgm_cross_kv *cross); /* accepts a zeroed one */
+
+typedef struct {
+    int32_t token;             /* the hypothesis' last token, <s> at position 0 */
+    int64_t position;          /* from 0 */
+    const int32_t *path;       /* [position + 1] slots of all its positions; those of this one are written to path[position] */
+    const dgm_cross_kv *cross;
+} dgm_decoder_row;
+
+/* hidden[n_rows, d_model]: decoder states before the output product.  Stores each row's keys and values in its slot. */
+dgm_err dgm_decoder_step_run(dgm_decoder_step *step, int64_t n_rows, const dgm_decoder_row *rows, dgm_kvcache *cache, float *hidden);
+
+/* The most likely next tokens, by the softmax over the whole vocabulary.
+ *   token, log_prob [n_rows, n_top]  out  best first, equal ones by lower id; never <pad>, <s>, <unk>, </s>; -1 where there are no more
+ *   end [n_rows]                     out  log-probability of </s>
+ * DGM_ERR_NUMERIC when a row's numbers are not finite. */
+dgm_err dgm_decoder_step_best(dgm_decoder_step *step, int64_t n_rows, const float *hidden, int n_top, int32_t *token, double *log_prob,
+                              double *end);
+
+#endif

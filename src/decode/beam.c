@@ -1,0 +1,147 @@
+#include "dgm/beam.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+dgm_beam_options dgm_beam_defaults(void)
+{
+    return (dgm_beam_options){
+        .beam = 5, .n_best = 1, .length_penalty = 0.6, .max_length_factor = 2, .max_length_plus = 20, .min_length = 1};
+}
+
+dgm_err dgm_beam_check(const dgm_beam_options *o)
+{
+    if (o->beam < 1 || o->beam > 1024) return DGM_FAIL(DGM_ERR_USAGE, "beam is %d, expected 1 to 1024", o->beam);
+    if (o->n_best < 1 || o->n_best > o->beam)
+        return DGM_FAIL(DGM_ERR_USAGE, "n_best is %d, expected 1 to the beam of %d: raise --beam", o->n_best, o->beam);
+    if (!(o->length_penalty >= 0 && o->length_penalty <= 10))
+        return DGM_FAIL(DGM_ERR_USAGE, "length_penalty is %g, expected 0 to 10", o->length_penalty);
+    if (!(o->max_length_factor >= 0 && o->max_length_factor <= 1000))
+        return DGM_FAIL(DGM_ERR_USAGE, "max_length_factor is %g, expected 0 to 1000", o->max_length_factor);
+    if (o->max_length_plus < 0 || o->max_length_plus > 1000000)
+        return DGM_FAIL(DGM_ERR_USAGE, "max_length_plus is %lld, expected 0 to 1000000", (long long)o->max_length_plus);
+    if (o->min_length < 0) return DGM_FAIL(DGM_ERR_USAGE, "min_length is %lld, expected 0 or more", (long long)o->min_length);
+    return DGM_OK;
+}
+
+dgm_err dgm_beam_init(dgm_beam *b, const dgm_beam_options *options, int64_t n_src)
+{
+    double longest = options->max_length_factor * (double)n_src + (double)options->max_length_plus;
+    dgm_err err;
+    *b = (dgm_beam){.options = *options, .max_length = DGM_MAX((int64_t)longest, 1), .n_live = 1};
+    b->min_length = DGM_MIN(options->min_length, b->max_length);
+    size_t n = (size_t)options->beam, room = n * (size_t)b->max_length;
+    b->ids = malloc(2 * room * sizeof *b->ids);
+    b->sum = calloc(2 * n, sizeof *b->sum);
+    b->parent = calloc(2 * n, sizeof *b->parent);
+    b->may_end = calloc(n, sizeof *b->may_end);
+    if (b->ids == NULL || b->sum == NULL || b->parent == NULL || b->may_end == NULL) {
+        err = DGM_FAIL(DGM_ERR_NOMEM, "a beam of %d hypotheses of up to %lld tokens", options->beam, (long long)b->max_length);
+        goto fail;
+    }
+    b->next_ids = b->ids + room, b->next_sum = b->sum + n, b->taken = b->parent + n;
+    DGM_GOTO(dgm_hypotheses_init(&b->done, options->beam));
+    return DGM_OK;
+fail:
+    dgm_beam_fini(b);
+    return err;
+}
+
+void dgm_beam_fini(dgm_beam *b)
+{
+    /* The two halves of each pair change places; the block begins with the lower one. */
+    free(b->next_ids != NULL && b->next_ids < b->ids ? b->next_ids : b->ids);
+    free(b->next_sum != NULL && b->next_sum < b->sum ? b->next_sum : b->sum);
+    free(b->parent);
+    free(b->may_end);
+    dgm_hypotheses_fini(&b->done);
+    *b = (dgm_beam){0};
+}
+
+int32_t dgm_beam_last(const dgm_beam *b, int i, int32_t begin)
+{
+    return b->length == 0 ? begin : b->ids[i * b->max_length + b->length - 1];
+}
+
+enum { TOKEN_END = -1, TOKEN_NONE = -2 };
+
+typedef struct {
+    double sum;
+    int32_t token; /* TOKEN_END sorts before all others */
+    int from;
+} candidate;
+
+static bool better(candidate a, candidate b)
+{
+    if (b.token == TOKEN_NONE || a.token == TOKEN_NONE) return a.token != TOKEN_NONE;
+    if (a.sum != b.sum) return a.sum > b.sum;
+    return a.token != b.token ? a.token < b.token : a.from < b.from;
+}
+
+/* The best candidate left, which is then used up. */
+static candidate take_best(dgm_beam *b, const int32_t *token, const double *log_prob, const double *end)
+{
+    int beam = b->options.beam;
+    candidate best = {0, TOKEN_NONE, 0};
+    for (int i = 0; i < b->n_live; i++) {
+        int at = b->taken[i];
+        if (b->length < b->max_length && at < beam && token[i * beam + at] >= 0) {
+            candidate c = {b->sum[i] + log_prob[i * beam + at], token[i * beam + at], i};
+            if (better(c, best)) best = c;
+        }
+        if (b->may_end[i]) {
+            candidate c = {b->sum[i] + end[i], TOKEN_END, i};
+            if (better(c, best)) best = c;
+        }
+    }
+    if (best.token == TOKEN_END) b->may_end[best.from] = false;
+    else if (best.token != TOKEN_NONE) b->taken[best.from]++;
+    return best;
+}
+
+static dgm_err finish(dgm_beam *b, candidate c)
+{
+    double score = c.sum / dgm_hypothesis_penalty(b->options.length_penalty, b->length + 1);
+    b->n_done++;
+    return dgm_hypotheses_add(&b->done, b->ids + c.from * b->max_length, b->length, c.sum, score);
+}
+
+static void grow(dgm_beam *b, candidate c, int to)
+{
+    int32_t *ids = b->next_ids + to * b->max_length;
+    memcpy(ids, b->ids + c.from * b->max_length, (size_t)b->length * sizeof *ids);
+    ids[b->length] = c.token;
+    b->next_sum[to] = c.sum;
+    b->parent[to] = c.from;
+}
+
+/* Whether a live hypothesis of this sum may still become one of the results. */
+static bool can_win(const dgm_beam *b, double sum)
+{
+    if (b->done.n < b->options.n_best) return true;
+    double bound = sum / dgm_hypothesis_penalty(b->options.length_penalty, b->max_length + 1);
+    return bound > b->done.best[b->options.n_best - 1].score;
+}
+
+dgm_err dgm_beam_advance(dgm_beam *b, const int32_t *token, const double *log_prob, const double *end)
+{
+    int beam = b->options.beam, n_live = 0;
+    for (int i = 0; i < b->n_live; i++) b->taken[i] = 0, b->may_end[i] = b->length >= b->min_length;
+    for (int seen = 0; n_live < beam; seen++) {
+        candidate c = take_best(b, token, log_prob, end);
+        if (c.token == TOKEN_NONE) break;
+        if (c.token != TOKEN_END) grow(b, c, n_live++);
+        else if (seen < beam) DGM_TRY(finish(b, c));
+    }
+    int32_t *ids = b->ids;
+    double *sum = b->sum;
+    b->ids = b->next_ids, b->next_ids = ids;
+    b->sum = b->next_sum, b->next_sum = sum;
+    b->length++;
+    b->n_live = 0;
+    if (b->n_done >= beam) return DGM_OK;
+    /* Sums fall from first to last: those that can win are the first ones. */
+    while (b->n_live < n_live && can_win(b, b->sum[b->n_live])) b->n_live++;
+    return DGM_OK;
+}
