@@ -9,8 +9,10 @@
 typedef struct dgm_decoder_step dgm_decoder_step;
 
 /* Lays the decoder's matrices out for decoding: a copy of them.  Of `weights` the embeddings, biases and norms are read later: it must
- * outlive the step unchanged, and so must params, of tp size 1.  Not collective. */
+ * outlive the step, and so must params, of tp size 1.  Not collective. */
 dgm_err dgm_decoder_step_create(const dgm_params *params, const dgm_weights *weights, dgm_decoder_step **out);
+/* Takes over weights that have changed since. */
+void dgm_decoder_step_load(dgm_decoder_step *step);
 void dgm_decoder_step_destroy(dgm_decoder_step *step); /* accepts NULL */
 
 /* Keys and values of the source sentence, projected once. */

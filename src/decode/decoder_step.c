@@ -55,68 +55,67 @@ static void set_piece_bias(float *bias, const dgm_hparams *hp, const float *merg
     for (int64_t p = 0; p < hp->virtual_tp; p++) memcpy(bias + p * w, merged + (p * n_parts + part) * w, (size_t)w * sizeof *bias);
 }
 
-static dgm_err lay_plain(dgm_panels *panels, int64_t in, int64_t out, const float *w)
+static void set_plain(dgm_panels *panels, const float *w) { dgm_panels_set(panels, 0, panels->out, w, panels->in, 1); }
+static void set_transposed(dgm_panels *panels, const float *w) { dgm_panels_set(panels, 0, panels->out, w, 1, panels->out); }
+
+static void load_layer(layer *l, const dgm_hparams *hp, const dgm_layer_weights *w)
 {
-    DGM_TRY(dgm_panels_init(panels, in, out));
-    dgm_panels_set(panels, 0, out, w, in, 1);
-    return DGM_OK;
+    for (int64_t part = 0; part < 3; part++) {
+        set_pieces(&l->self_in, part * hp->d_model, hp, w->self.in_weight, 3, part);
+        set_piece_bias(l->self_bias + part * hp->d_model, hp, w->self.in_bias, 3, part);
+    }
+    set_transposed(&l->self_out, w->self.out_weight);
+    set_plain(&l->cross_in, w->cross.in_weight);
+    set_transposed(&l->cross_out, w->cross.out_weight);
+    set_plain(&l->ffn_in, w->ffn.in_weight);
+    set_transposed(&l->ffn_out, w->ffn.out_weight);
 }
 
-static dgm_err lay_transposed(dgm_panels *panels, int64_t in, int64_t out, const float *w)
+void dgm_decoder_step_load(dgm_decoder_step *s)
 {
-    DGM_TRY(dgm_panels_init(panels, in, out));
-    dgm_panels_set(panels, 0, out, w, 1, out);
-    return DGM_OK;
+    const dgm_hparams *hp = &s->params->hp;
+    int64_t parts = 2 * hp->n_decoder_layers;
+    for (int64_t l = 0; l < hp->n_decoder_layers; l++) load_layer(&s->layers[l], hp, &s->weights->decoder[l]);
+    for (int64_t part = 0; part < parts; part++) {
+        set_pieces(&s->cross_kv, part * hp->d_model, hp, s->weights->cross_kv_weight, parts, part);
+        set_piece_bias(s->cross_kv_bias + part * hp->d_model, hp, s->weights->cross_kv_bias, parts, part);
+    }
+    set_plain(&s->output, s->weights->embedding);
 }
 
-static dgm_err lay_layer(layer *l, const dgm_hparams *hp, const dgm_layer_weights *w)
+static dgm_err init_layer(layer *l, const dgm_hparams *hp)
 {
     int64_t d = hp->d_model;
     DGM_TRY(dgm_panels_init(&l->self_in, d, 3 * d));
+    DGM_TRY(dgm_panels_init(&l->self_out, d, d));
+    DGM_TRY(dgm_panels_init(&l->cross_in, d, d));
+    DGM_TRY(dgm_panels_init(&l->cross_out, d, d));
+    DGM_TRY(dgm_panels_init(&l->ffn_in, d, hp->d_ff));
+    DGM_TRY(dgm_panels_init(&l->ffn_out, hp->d_ff, d));
     l->self_bias = malloc((size_t)(3 * d) * sizeof *l->self_bias);
-    if (l->self_bias == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "decoder layer");
-    for (int64_t part = 0; part < 3; part++) {
-        set_pieces(&l->self_in, part * d, hp, w->self.in_weight, 3, part);
-        set_piece_bias(l->self_bias + part * d, hp, w->self.in_bias, 3, part);
-    }
-    DGM_TRY(lay_transposed(&l->self_out, d, d, w->self.out_weight));
-    DGM_TRY(lay_plain(&l->cross_in, d, d, w->cross.in_weight));
-    DGM_TRY(lay_transposed(&l->cross_out, d, d, w->cross.out_weight));
-    DGM_TRY(lay_plain(&l->ffn_in, d, hp->d_ff, w->ffn.in_weight));
-    return lay_transposed(&l->ffn_out, hp->d_ff, d, w->ffn.out_weight);
-}
-
-static dgm_err lay_cross_kv(dgm_decoder_step *s)
-{
-    const dgm_hparams *hp = &s->params->hp;
-    int64_t n = 2 * hp->n_decoder_layers, d = hp->d_model;
-    DGM_TRY(dgm_panels_init(&s->cross_kv, d, n * d));
-    s->cross_kv_bias = malloc((size_t)(n * d) * sizeof *s->cross_kv_bias);
-    if (s->cross_kv_bias == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "keys and values of the source");
-    for (int64_t part = 0; part < n; part++) {
-        set_pieces(&s->cross_kv, part * d, hp, s->weights->cross_kv_weight, n, part);
-        set_piece_bias(s->cross_kv_bias + part * d, hp, s->weights->cross_kv_bias, n, part);
-    }
-    return DGM_OK;
+    return l->self_bias != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "decoder layer");
 }
 
 dgm_err dgm_decoder_step_create(const dgm_params *params, const dgm_weights *weights, dgm_decoder_step **out)
 {
     const dgm_hparams *hp = &params->hp;
+    int64_t cross_width = 2 * hp->n_decoder_layers * hp->d_model;
     dgm_err err;
     DGM_ASSERT(params->tp_size == 1);
     dgm_decoder_step *s = calloc(1, sizeof *s);
     if (s == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "decoder");
     s->params = params, s->weights = weights;
     s->layers = calloc((size_t)hp->n_decoder_layers, sizeof *s->layers);
+    s->cross_kv_bias = malloc((size_t)cross_width * sizeof *s->cross_kv_bias);
     s->logits = aligned_alloc(64, BLOCK_ROWS * BLOCK_COLUMNS * sizeof *s->logits);
-    if (s->layers == NULL || s->logits == NULL) {
+    if (s->layers == NULL || s->cross_kv_bias == NULL || s->logits == NULL) {
         err = DGM_FAIL(DGM_ERR_NOMEM, "decoder");
         goto fail;
     }
-    for (int64_t i = 0; i < hp->n_decoder_layers; i++) DGM_GOTO(lay_layer(&s->layers[i], hp, &weights->decoder[i]));
-    DGM_GOTO(lay_cross_kv(s));
-    DGM_GOTO(lay_plain(&s->output, hp->d_model, hp->tgt_vocab_size, weights->embedding));
+    for (int64_t l = 0; l < hp->n_decoder_layers; l++) DGM_GOTO(init_layer(&s->layers[l], hp));
+    DGM_GOTO(dgm_panels_init(&s->cross_kv, hp->d_model, cross_width));
+    DGM_GOTO(dgm_panels_init(&s->output, hp->d_model, hp->tgt_vocab_size));
+    dgm_decoder_step_load(s);
     *out = s;
     return DGM_OK;
 fail:

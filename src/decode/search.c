@@ -321,6 +321,7 @@ static dgm_err work(run *r, int64_t n)
     for (int64_t i = 0; i < n; i++)
         if (r->sentences[i].n == 0) DGM_TRY(add_empty(&r->out[i]));
     DGM_TRY(sort_by_length(r, n));
+    if (r->n > 0) dgm_decoder_step_load(r->search->step);
     while (r->n_begun < r->n || r->n_active > 0) {
         int64_t joining = group_size(r);
         DGM_TRY(grow_active(r, joining));

@@ -26,10 +26,15 @@ void dgm_panels_fini(dgm_panels *p)
 void dgm_panels_set(dgm_panels *p, int64_t row0, int64_t n, const float *w, int64_t row_stride, int64_t column_stride)
 {
     DGM_ASSERT(row0 >= 0 && n >= 0 && row0 + n <= p->out);
-    for (int64_t i = 0; i < n; i++) {
-        int64_t row = row0 + i;
-        float *to = p->panel + row / DGM_PANEL_COLUMNS * p->in * DGM_PANEL_COLUMNS + row % DGM_PANEL_COLUMNS;
-        for (int64_t j = 0; j < p->in; j++) to[j * DGM_PANEL_COLUMNS] = w[i * row_stride + j * column_stride];
+    /* A stretch of all rows at a time: what is written stays in the L1 cache until the rows of its panel are through. */
+    enum { STRETCH = 16 };
+    for (int64_t from = 0; from < p->in; from += STRETCH) {
+        int64_t to = DGM_MIN(p->in, from + STRETCH);
+        for (int64_t i = 0; i < n; i++) {
+            int64_t row = row0 + i;
+            float *column = p->panel + row / DGM_PANEL_COLUMNS * p->in * DGM_PANEL_COLUMNS + row % DGM_PANEL_COLUMNS;
+            for (int64_t j = from; j < to; j++) column[j * DGM_PANEL_COLUMNS] = w[i * row_stride + j * column_stride];
+        }
     }
 }
 
