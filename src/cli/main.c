@@ -13,6 +13,7 @@ static const struct {
     const char *summary;
 } commands[] = {
     /* One line each, in the order of the work. */
+    {"prepare", dgm_cmd_prepare, "text to DATA: audit, tokenizer, compressed shards"},
     {"score", dgm_cmd_score, "scores finished translations: BLEU"},
     {NULL, NULL, NULL},
 };
