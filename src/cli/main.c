@@ -15,6 +15,7 @@ static const struct {
     /* One line each, in the order of the work. */
     {"prepare", dgm_cmd_prepare, "text to DATA: audit, tokenizer, compressed shards"},
     {"score", dgm_cmd_score, "scores finished translations: BLEU"},
+    {"demo-corpus", dgm_cmd_demo_corpus, "writes a small parallel corpus to try everything out"},
     {NULL, NULL, NULL},
 };
 
