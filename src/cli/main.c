@@ -14,6 +14,8 @@ static const struct {
 } commands[] = {
     /* One line each, in the order of the work. */
     {"prepare", dgm_cmd_prepare, "text to DATA: audit, tokenizer, compressed shards"},
+    {"tokenize", dgm_cmd_tokenize, "text to pieces, and how they come about"},
+    {"detokenize", dgm_cmd_detokenize, "pieces back to text"},
     {"score", dgm_cmd_score, "scores finished translations: BLEU"},
     {"demo-corpus", dgm_cmd_demo_corpus, "writes a small parallel corpus to try everything out"},
     {NULL, NULL, NULL},

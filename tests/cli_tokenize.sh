@@ -1,0 +1,123 @@
+#!/bin/sh
+# dragoman tokenize and detokenize as a user calls them: DATA, tokenizer.json and model, pieces and ids, the trace, what is refused.
+dragoman=$DGM_BUILDDIR/dragoman
+tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
+cd "$tmp" || exit 1
+n=0
+failed=0
+
+result() { # result HOLDS NAME
+    n=$((n + 1))
+    if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else failed=1 && echo "not ok $n - $2" && head -n 20 out err 2>/dev/null | sed 's/^/# /'; fi
+}
+run() { # run CODE COMMAND ARGUMENTS...: reads `in`; the exit code must be CODE
+    want=$1
+    shift
+    timeout 60 "$dragoman" "$@" <in >out 2>err
+    [ $? -eq "$want" ]
+    result $? "$*: exit code $want"
+}
+prints() { # prints TEXT: all that the last run printed
+    printf '%s\n' "$1" >want
+    cmp -s out want
+    result $? "prints: $1"
+}
+says() { # says TEXT: on stderr
+    grep -qF -- "$1" err
+    result $? "says: $1"
+}
+
+# "low" and "lower" are frequent, "st" is in "newest": merges that can be foretold.
+for i in 1 2 3 4 5 6 7 8 9 10; do echo 'low low lower'; echo 'low, newest'; done >text
+timeout 120 "$dragoman" prepare --src text --tgt text --valid-src text --valid-tgt text --vocab-size 276 --out DATA >out 2>err </dev/null
+result $? "prepare makes DATA"
+
+printf 'low\nlower  low,\n\n caf\303\251\n' >in
+run 0 tokenize --model DATA
+cp out pieces
+[ "$(sed -n 1p out)" = '▁low' ] && [ "$(sed -n 3p out)" = '' ] && [ "$(sed -n 4p out)" = '▁ ▁ <0x63> <0x61> <0x66> <0xC3> <0xA9>' ]
+result $? "words, an empty line, characters never seen"
+run 0 tokenize --model DATA/tokenizer.json
+cmp -s out pieces
+result $? "the same from tokenizer.json"
+run 0 tokenize --model DATA --ids
+cp out ids
+[ "$(sed -n 4p out)" = '260 260 103 101 106 199 173' ]
+result $? "ids"
+cp in text.want
+cp pieces in
+run 0 detokenize --model DATA
+cmp -s out text.want
+result $? "pieces give the text back"
+cp ids in
+run 0 detokenize --model DATA --ids
+cmp -s out text.want
+result $? "ids give the text back"
+
+printf 'low' >in
+run 0 tokenize --model DATA --trace
+[ "$(head -n 1 out)" = 'word         ▁ l o w' ] && [ "$(tail -n 1 out)" = 'line         ▁low' ] && [ "$(grep -c '^merge [0-9]* *▁' out)" -eq 3 ]
+result $? "the trace goes from characters through three merges to the pieces"
+
+printf '<s> ▁low </s> <0x0A> ▁low\n' >in
+run 0 detokenize --model DATA
+prints 'low  low'
+printf '2 289\n' >in
+run 3 detokenize --model DATA --ids
+says 'standard input, line 1: "289" is no id; expected 0 to 275'
+printf '1\n-1\n' >in
+run 3 detokenize --model DATA --ids
+says 'standard input, line 2: "-1" is no id'
+printf '99999999999999999999\n' >in
+run 3 detokenize --model DATA --ids
+says 'is no id'
+printf '▁low nothing\n' >in
+run 3 detokenize --model DATA
+says '"nothing" is no piece of the vocabulary'
+printf 'fine\nnot \377 utf-8\n' >in
+run 3 tokenize --model DATA
+says 'standard input, line 2'
+: >in
+run 0 tokenize --model DATA
+[ ! -s out ]
+result $? "no line in, no line out"
+run 2 tokenize
+says '--model'
+run 3 tokenize --model absent
+says 'absent'
+mkdir empty
+run 3 tokenize --model empty
+says 'empty has no tokenizer'
+echo '{}' >odd.json
+run 3 tokenize --model odd.json
+says 'odd.json'
+if [ -w /dev/full ]; then
+    echo low >in
+    "$dragoman" tokenize --model DATA <in >/dev/full 2>err
+    [ $? -eq 1 ]
+    result $? "a full disk is a failure"
+fi
+
+# A model: a safetensors file whose metadata has the tokenizer.
+model() { # model KEY FILE
+    header=$(printf '{"__metadata__":{"%s":"' "$1" && tr -d '\n' <DATA/tokenizer.json | sed 's/\\/\\\\/g; s/"/\\"/g' &&
+        printf '"},"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}')
+    bytes=$(printf %s "$header" | wc -c)
+    for shift in 1 256 65536 16777216; do
+        # shellcheck disable=SC2059 # the format is the byte
+        printf "\\$(printf %03o $((bytes / shift % 256)))"
+    done >"$2"
+    printf '\000\000\000\000%s\000\000\000\000' "$header" >>"$2"
+}
+printf 'low\n' >in
+model tokenizer model.safetensors
+run 0 tokenize --model model.safetensors
+prints '▁low'
+mkdir run && model tokenizer.tgt run/model.safetensors
+run 0 tokenize --model run --side tgt
+prints '▁low'
+run 3 tokenize --model run
+says 'has neither "tokenizer" nor "tokenizer.src"'
+
+echo "1..$n"
+exit $failed
