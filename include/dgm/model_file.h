@@ -37,4 +37,7 @@ const dgm_model_strings *dgm_model_file_strings(const dgm_model_file *file);
  * params.  Not collective. */
 dgm_err dgm_model_file_read(const dgm_model_file *file, const dgm_params *params, float *flat);
 
+/* The same for the floats [lo, hi) of the flat block, block edges or its ends, into data[hi - lo]. */
+dgm_err dgm_model_file_read_range(const dgm_model_file *file, const dgm_params *params, int64_t lo, int64_t hi, float *data);
+
 #endif

@@ -16,6 +16,7 @@ static const struct {
     {"prepare", dgm_cmd_prepare, "text to DATA: audit, tokenizer, compressed shards"},
     {"tokenize", dgm_cmd_tokenize, "text to pieces, and how they come about"},
     {"detokenize", dgm_cmd_detokenize, "pieces back to text"},
+    {"average", dgm_cmd_average, "one model that is the mean of several checkpoints"},
     {"score", dgm_cmd_score, "scores finished translations: BLEU"},
     {"demo-corpus", dgm_cmd_demo_corpus, "writes a small parallel corpus to try everything out"},
     {NULL, NULL, NULL},

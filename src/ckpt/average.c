@@ -1,0 +1,92 @@
+/* One stretch of the parameters at a time, from all models: memory holds one model and a little. */
+#include "dgm/average.h"
+
+#include "dgm/ckpt.h"
+#include "dgm/io.h"
+#include "dgm/model_file.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { STRETCH_FLOATS = 1 << 20 };
+
+static bool same_text(const char *a, const char *b) { return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0; }
+
+static bool same_architecture(const dgm_hparams *a, const dgm_hparams *b)
+{
+    json_t *x = dgm_hparams_to_json(a), *y = dgm_hparams_to_json(b);
+    bool same = x != NULL && json_equal(x, y);
+    json_decref(x);
+    json_decref(y);
+    return same;
+}
+
+static dgm_err check_alike(const dgm_model_file *first, const dgm_model_file *other)
+{
+    const dgm_model_strings *a = dgm_model_file_strings(first), *b = dgm_model_file_strings(other);
+    const char *differ = NULL;
+    if (!same_architecture(dgm_model_file_hparams(first), dgm_model_file_hparams(other))) differ = "architecture";
+    else if (!same_text(a->tokenizer, b->tokenizer) || !same_text(a->tgt_tokenizer, b->tgt_tokenizer)) differ = "tokenizer";
+    if (differ == NULL) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_INPUT, "%s has another %s than %s: only models of one training can be averaged", dgm_model_file_path(other),
+                    differ, dgm_model_file_path(first));
+}
+
+/* Checkpoints are looked at whole before they count. */
+static dgm_err open_models(const char *const *models, int n, dgm_model_file **files)
+{
+    for (int i = 0; i < n; i++) {
+        char *done = dgm_io_join(models[i], "DONE");
+        bool is_checkpoint = done != NULL && dgm_io_exists(done);
+        free(done);
+        if (is_checkpoint) DGM_TRY(dgm_ckpt_verify(models[i], dgm_grid_single()));
+        DGM_TRY(dgm_model_file_open(models[i], &files[i]));
+        DGM_TRY(check_alike(files[0], files[i]));
+    }
+    return DGM_OK;
+}
+
+static dgm_err mean_of_stretch(dgm_model_file *const *files, int n_files, const dgm_params *params, int64_t lo, int64_t hi, double *sum, float *out)
+{
+    int64_t n = hi - lo;
+    memset(sum, 0, (size_t)n * sizeof *sum);
+    for (int f = 0; f < n_files; f++) {
+        DGM_TRY(dgm_model_file_read_range(files[f], params, lo, hi, out));
+        for (int64_t i = 0; i < n; i++) sum[i] += (double)out[i];
+    }
+    for (int64_t i = 0; i < n; i++) out[i] = (float)(sum[i] / n_files);
+    return DGM_OK;
+}
+
+static dgm_err mean(dgm_model_file *const *files, int n_files, const dgm_params *params, float *flat)
+{
+    int n = (int)(params->n_floats / STRETCH_FLOATS) + 1;
+    int64_t *start = calloc((size_t)n + 1, sizeof *start), longest = 0;
+    if (start == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d stretches of the parameters", n);
+    dgm_params_slices(params, n, start);
+    for (int i = 0; i < n; i++) longest = DGM_MAX(longest, start[i + 1] - start[i]);
+    double *sum = malloc((size_t)longest * sizeof *sum);
+    dgm_err err = sum != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "sums of %lld numbers", (long long)longest);
+    for (int i = 0; i < n && err == DGM_OK; i++) err = mean_of_stretch(files, n_files, params, start[i], start[i + 1], sum, flat + start[i]);
+    free(sum);
+    free(start);
+    return err;
+}
+
+dgm_err dgm_average(const char *const *models, int n_models, const char *out)
+{
+    dgm_params *params = NULL;
+    float *flat = NULL;
+    DGM_ASSERT(n_models >= 1);
+    dgm_model_file **files = calloc((size_t)n_models, sizeof *files);
+    dgm_err err = files != NULL ? open_models(models, n_models, files) : DGM_FAIL(DGM_ERR_NOMEM, "%d models", n_models);
+    if (err == DGM_OK) err = dgm_params_create(dgm_model_file_hparams(files[0]), 0, 1, &params);
+    if (err == DGM_OK) err = dgm_params_alloc(params, &flat);
+    if (err == DGM_OK) err = mean(files, n_models, params, flat);
+    if (err == DGM_OK) err = dgm_model_file_save(out, dgm_grid_single(), params, dgm_model_file_strings(files[n_models - 1]), flat);
+    free(flat);
+    dgm_params_destroy(params);
+    for (int i = 0; files != NULL && i < n_models; i++) dgm_model_file_close(files[i]);
+    free(files);
+    return err;
+}
