@@ -1,0 +1,41 @@
+/* The options of training: one table of names, and the structures they become. */
+#ifndef DGM_TRAIN_OPTIONS_H
+#define DGM_TRAIN_OPTIONS_H
+
+#include "dgm/config.h"
+#include "dgm/step.h"
+
+#include <jansson.h>
+
+/* Tables for dgm_config_create, each ended by an entry without a name. */
+extern const dgm_option dgm_train_model_options[];  /* the architecture */
+extern const dgm_option dgm_train_update_options[]; /* batches, regularisation, optimizer, schedule */
+extern const dgm_option dgm_train_run_options[];    /* files, layout, validation, checkpoints */
+
+typedef enum { DGM_BEST_BY_NLL, DGM_BEST_BY_BLEU } dgm_best_by;
+
+typedef struct {
+    dgm_train_options update;
+    int64_t batch_tokens, micro_batch_tokens;
+    int64_t max_steps, max_epochs; /* 0 epochs: no limit */
+    int64_t log_every, validate_every, bleu_every, checkpoint_every; /* steps; bleu_every counts validations, 0: never */
+    int64_t patience;              /* validations without improvement; 0: no early stopping */
+    int keep_checkpoints, average_last;
+    dgm_best_by best_by;
+    int tp, threads;
+} dgm_train_settings;
+
+/* DGM_ERR_USAGE for settings that contradict each other.  d_model: of the model, for the noam schedule. */
+dgm_err dgm_train_settings_read(const dgm_config *config, int64_t d_model, dgm_train_settings *out);
+
+/* The architecture the options ask for; vocabulary sizes come from DATA. */
+dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size, int64_t tgt_vocab_size, bool joint_vocab, dgm_hparams *out);
+
+/* The settings that decide what is learned, name -> value as text: what a checkpoint remembers and a resumed run must agree with.  A new
+ * reference; NULL when memory ends. */
+json_t *dgm_train_experiment(const dgm_config *config);
+
+/* DGM_ERR_INPUT naming the first setting of `config` that is not as in `saved`. */
+dgm_err dgm_train_experiment_check(const dgm_config *config, const json_t *saved, const char *where);
+
+#endif

@@ -1,0 +1,51 @@
+/* A training run: everything that is alive while one trains, its folder, and what a checkpoint has to remember. */
+#ifndef DGM_TRAIN_RUN_H
+#define DGM_TRAIN_RUN_H
+
+#include "dgm/ckpt.h"
+#include "dgm/loader.h"
+#include "dgm/run_log.h"
+#include "dgm/train_options.h"
+
+typedef struct {
+    const dgm_config *config;
+    dgm_train_settings settings;
+    const char *dir;      /* RUN */
+    dgm_grid *grid;
+    dgm_dataset *dataset;
+    dgm_params *params;
+    float *flat;
+    dgm_trainer *trainer;
+    dgm_loader *loader;
+    dgm_validator *validator;
+    dgm_run_log *log;
+    dgm_text tokenizer, tgt_tokenizer; /* JSON texts; the second empty when joint */
+    /* what a checkpoint remembers besides tensors */
+    int64_t step;         /* updates made */
+    int64_t n_validations;
+    int64_t best_step;    /* 0: none yet */
+    double best_value;    /* of the best validation, in the unit of best_by */
+    int64_t n_stale;      /* validations since */
+} dgm_train_run;
+
+/* Opens DATA, makes the model (or reads it from --init), and takes up the checkpoint that --resume asks for.  Collective on the world
+ * of MPI; the error is the same on all ranks.  *run is destroyed by the caller in any case. */
+dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run);
+void dgm_train_run_close(dgm_train_run *run);
+
+/* One update.  Collective on grid->world. */
+dgm_err dgm_train_run_step(dgm_train_run *run);
+
+/* Validates and remembers whether it was the best so far.  Collective on grid->world. */
+dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best);
+
+/* Saves a checkpoint, marks it best if it is, removes old ones.  Collective on grid->world. */
+dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best);
+
+/* Patience is exhausted or the epochs are over. */
+bool dgm_train_run_is_over(const dgm_train_run *run);
+
+/* Writes RUN/model.safetensors: the mean of the last checkpoints, the best one, or the last.  Collective on grid->world. */
+dgm_err dgm_train_run_finish(dgm_train_run *run);
+
+#endif

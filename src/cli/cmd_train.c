@@ -1,0 +1,133 @@
+/* train: prepares if given text, then loops: step, validate, save. */
+#include "dgm/cli.h"
+#include "dgm/io.h"
+#include "dgm/log.h"
+#include "dgm/prepare.h"
+#include "dgm/train_run.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- text instead of DATA ---- */
+
+static const char **list_of(const dgm_config *config, const char *name, int *n)
+{
+    *n = dgm_config_count(config, name);
+    const char **items = calloc((size_t)DGM_MAX(*n, 1), sizeof *items);
+    for (int i = 0; items != NULL && i < *n; i++) items[i] = dgm_config_item(config, name, i);
+    return items;
+}
+
+/* RUN/data from text; one that is there is kept, so that a resumed run finds its own.  On rank 0. */
+static dgm_err prepare_here(const dgm_config *config, const char *dir)
+{
+    dgm_prepare_options o = dgm_prepare_defaults();
+    dgm_prepare_report report;
+    if (dgm_io_exists(dir)) return DGM_OK;
+    DGM_TRY(dgm_config_require(config, "tgt"));
+    DGM_TRY(dgm_config_require(config, "valid_src"));
+    DGM_TRY(dgm_config_require(config, "valid_tgt"));
+    const char **src = list_of(config, "src", &o.train.n_src), **tgt = list_of(config, "tgt", &o.train.n_tgt);
+    const char **valid_src = list_of(config, "valid_src", &o.valid.n_src), **valid_tgt = list_of(config, "valid_tgt", &o.valid.n_tgt);
+    o.train.src = src;
+    o.train.tgt = tgt;
+    o.valid.src = valid_src;
+    o.valid.tgt = valid_tgt;
+    o.out = dir;
+    o.vocab_size = dgm_config_int(config, "vocab_size");
+    dgm_err err = src && tgt && valid_src && valid_tgt ? dgm_prepare(&o, &report) : DGM_FAIL(DGM_ERR_NOMEM, "names of files");
+    free(src);
+    free(tgt);
+    free(valid_src);
+    free(valid_tgt);
+    return err;
+}
+
+/* The DATA folder to train on; the caller frees it.  Collective on the world of MPI. */
+static dgm_err data_folder(const dgm_config *config, char **out)
+{
+    dgm_grid *world;
+    DGM_TRY(dgm_config_require(config, "out"));
+    if (dgm_config_has(config, "data") == dgm_config_has(config, "src"))
+        return DGM_FAIL(DGM_ERR_USAGE, "expected either --data DATA, made by prepare, or text in --src, --tgt, --valid-src and --valid-tgt");
+    if (dgm_config_has(config, "data")) {
+        *out = strdup(dgm_config_text(config, "data"));
+        return *out != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path of the data");
+    }
+    DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &world));
+    char *dir = dgm_io_join(dgm_config_text(config, "out"), "data");
+    dgm_err err = dir != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path of the data");
+    if (err == DGM_OK && world->rank == 0) {
+        err = dgm_io_make_dirs(dgm_config_text(config, "out"));
+        if (err == DGM_OK) err = prepare_here(config, dir);
+    }
+    err = dgm_coll_agree(world, DGM_AXIS_WORLD, err);
+    dgm_grid_destroy(world);
+    if (err != DGM_OK) {
+        free(dir);
+        return err;
+    }
+    *out = dir;
+    return DGM_OK;
+}
+
+/* ---- the loop ---- */
+
+/* A signal reaches the ranks at different moments: all stop after the same update. */
+static dgm_err stop_asked(const dgm_train_run *run, bool *stop)
+{
+    int64_t asked = dgm_cli_stop_asked();
+    DGM_TRY(dgm_coll_max_counts(run->grid, DGM_AXIS_WORLD, &asked, 1));
+    *stop = asked != 0;
+    return DGM_OK;
+}
+
+static dgm_err train(dgm_train_run *run)
+{
+    const dgm_train_settings *s = &run->settings;
+    bool stop = false, over = dgm_train_run_is_over(run);
+    while (!over && !stop) {
+        bool is_best = false;
+        DGM_TRY(dgm_train_run_step(run));
+        DGM_TRY(stop_asked(run, &stop));
+        over = dgm_train_run_is_over(run);
+        bool validates = over || (s->validate_every > 0 && run->step % s->validate_every == 0);
+        if (validates) {
+            DGM_TRY(dgm_train_run_validate(run, &is_best));
+            over = dgm_train_run_is_over(run);
+        }
+        if (over || stop || is_best || run->step % s->checkpoint_every == 0) DGM_TRY(dgm_train_run_save(run, is_best));
+    }
+    dgm_run_log_summary(run->log, dgm_trainer_arena_bytes(run->trainer));
+    if (!over)
+        return DGM_FAIL(DGM_ERR_STOPPED, "stopped after step %lld, all saved in %s: the same command with --resume auto goes on", (long long)run->step,
+                        run->dir);
+    return dgm_train_run_finish(run);
+}
+
+static dgm_err run(dgm_config *config)
+{
+    char *data = NULL;
+    dgm_train_run state = {0};
+    dgm_cli_catch_stop();
+    DGM_TRY(data_folder(config, &data));
+    dgm_err err = dgm_train_run_open(config, data, &state);
+    if (err == DGM_OK) err = train(&state);
+    dgm_train_run_close(&state);
+    free(data);
+    return err;
+}
+
+int dgm_cmd_train(int argc, char **argv)
+{
+    static const dgm_option *const tables[] = {dgm_train_run_options, dgm_train_model_options, dgm_train_update_options};
+    static const dgm_cli_command command = {.name = "train",
+                                            .synopsis = "--data DATA --out RUN [options]",
+                                            .summary = "Trains a translation model on prepared data, or on text given with --src, --tgt, --valid-src and "
+                                                       "--valid-tgt. Start it under mpirun or srun: the ranks are data-parallel times --tp.",
+                                            .tables = tables,
+                                            .n_tables = 3,
+                                            .uses_mpi = true,
+                                            .run = run};
+    return dgm_cli_run(&command, argc, argv);
+}

@@ -1,0 +1,189 @@
+/* Names, ranges and defaults of everything that training can be told. */
+#include "dgm/train_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const dgm_option dgm_train_model_options[] = {
+    {"d_model", DGM_OPTION_INT, "512", 8, 65536, NULL, "N", "width of the model"},
+    {"d_ff", DGM_OPTION_INT, "2048", 8, 524288, NULL, "N", "width of the feed-forward layers"},
+    {"n_heads", DGM_OPTION_INT, "8", 1, 128, NULL, "N", "attention heads"},
+    {"n_encoder_layers", DGM_OPTION_INT, "6", 1, 200, NULL, "N", "encoder layers"},
+    {"n_decoder_layers", DGM_OPTION_INT, "6", 1, 200, NULL, "N", "decoder layers"},
+    {"norm", DGM_OPTION_CHOICE, "post", 0, 0, "post|pre", NULL, "layer norm after the residual sum (2017) or before the sublayer"},
+    {"activation", DGM_OPTION_CHOICE, "relu", 0, 0, "relu|gelu", NULL, "of the feed-forward layers"},
+    {"virtual_tp", DGM_OPTION_INT, "0", 0, 64, NULL, "N", "pieces a layer is cut into, whatever tp is; 0: from n_heads"},
+    {0}};
+
+const dgm_option dgm_train_update_options[] = {
+    {"batch_tokens", DGM_OPTION_INT, "4096", 1, 1 << 28, NULL, "N", "target tokens of an update over all ranks"},
+    {"micro_batch_tokens", DGM_OPTION_INT, "0", 0, 1 << 28, NULL, "N", "tokens a rank computes at once: memory only; 0: all of its share"},
+    {"virtual_dp", DGM_OPTION_INT, "8", 1, 64, NULL, "N", "leaves a batch is cut into, whatever dp is: a power of two"},
+    {"seed", DGM_OPTION_INT, "1", 0, 9e15, NULL, "N", "of all random bits"},
+    {"dropout", DGM_OPTION_REAL, "0.1", 0, 0.95, NULL, "P", "of embeddings and of what sublayers add"},
+    {"attention_dropout", DGM_OPTION_REAL, "0", 0, 0.95, NULL, "P", "of attention weights"},
+    {"activation_dropout", DGM_OPTION_REAL, "0", 0, 0.95, NULL, "P", "inside the feed-forward layers"},
+    {"label_smoothing", DGM_OPTION_REAL, "0.1", 0, 0.99, NULL, "E", "weight of the uniform distribution"},
+    {"optimizer", DGM_OPTION_CHOICE, "adam", 0, 0, "adam|adamw|sgd", NULL, "update rule"},
+    {"beta1", DGM_OPTION_REAL, "0.9", 0, 0.999999, NULL, "B", "adam, adamw: decay of the first moment"},
+    {"beta2", DGM_OPTION_REAL, "0.98", 0, 0.999999, NULL, "B", "adam, adamw: decay of the second moment"},
+    {"eps", DGM_OPTION_REAL, "1e-9", 1e-20, 1, NULL, "E", "adam, adamw: added to the denominator"},
+    {"weight_decay", DGM_OPTION_REAL, "0", 0, 10, NULL, "W", "adamw, sgd: of matrices and embeddings"},
+    {"momentum", DGM_OPTION_REAL, "0", 0, 0.9999, NULL, "M", "sgd"},
+    {"clip_norm", DGM_OPTION_REAL, "0", 0, 1e9, NULL, "G", "largest 2-norm of the gradient; 0: no clipping"},
+    {"schedule", DGM_OPTION_CHOICE, "inverse-sqrt", 0, 0, "noam|inverse-sqrt|cosine|constant", NULL, "of the learning rate"},
+    {"learning_rate", DGM_OPTION_REAL, "0.0007", 0, 1000, NULL, "R", "peak of the schedule; noam: its factor"},
+    {"warmup_steps", DGM_OPTION_INT, "4000", 0, 1 << 30, NULL, "N", "updates over which the rate grows"},
+    {"freeze", DGM_OPTION_CHOICE, "none", 0, 0, "none|embeddings", NULL, "parameters that stay as they are"},
+    {"max_steps", DGM_OPTION_INT, "100000", 1, 1 << 30, NULL, "N", "updates"},
+    {0}};
+
+const dgm_option dgm_train_run_options[] = {
+    {"config", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "settings from a file, or a preset: tiny, small, base, big"},
+    {"data", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "DATA", "folder made by prepare"},
+    {"out", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "RUN", "folder of the run"},
+    {"resume", DGM_OPTION_TEXT, "no", 0, 0, NULL, "auto|no|DIR", "go on from the newest whole checkpoint of RUN, or from DIR"},
+    {"init", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "MODEL", "start from the parameters of a model (fine-tuning)"},
+    {"tp", DGM_OPTION_INT, "1", 1, 64, NULL, "N", "ranks that share one copy of the model"},
+    {"threads", DGM_OPTION_INT, "1", 1, 1024, NULL, "N", "threads per rank for matrix products"},
+    {"max_epochs", DGM_OPTION_INT, "0", 0, 1 << 30, NULL, "N", "passes over the training part; 0: no limit"},
+    {"log_every", DGM_OPTION_INT, "50", 1, 1 << 30, NULL, "N", "updates per line of metrics"},
+    {"validate_every", DGM_OPTION_INT, "500", 0, 1 << 30, NULL, "N", "updates per validation; 0: at the end only"},
+    {"bleu_every", DGM_OPTION_INT, "0", 0, 1 << 30, NULL, "K", "every K-th validation also translates and computes BLEU; 0: never"},
+    {"best_by", DGM_OPTION_CHOICE, "nll", 0, 0, "nll|bleu", NULL, "what the best checkpoint is best in, on the validation part"},
+    {"patience", DGM_OPTION_INT, "0", 0, 1 << 30, NULL, "N", "validations without improvement that end training; 0: none do"},
+    {"checkpoint_every", DGM_OPTION_INT, "500", 1, 1 << 30, NULL, "N", "updates per checkpoint"},
+    {"keep_checkpoints", DGM_OPTION_INT, "3", 1, 10000, NULL, "N", "newest checkpoints kept, besides the best"},
+    {"average_last", DGM_OPTION_INT, "0", 0, 1000, NULL, "N", "result is the mean of the last N checkpoints; 0: the best one"},
+    {"src", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE...", "instead of --data: source text, prepared first"},
+    {"tgt", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE...", "target text"},
+    {"valid_src", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE...", "validation source"},
+    {"valid_tgt", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE...", "validation target"},
+    {"vocab_size", DGM_OPTION_INT, "10000", 260, 1 << 24, NULL, "N", "pieces to learn when preparing"},
+    {0}};
+
+static dgm_err read_update(const dgm_config *c, int64_t d_model, dgm_train_options *out)
+{
+    dgm_train_options o = {.seed = (uint64_t)dgm_config_int(c, "seed"),
+                           .virtual_dp = (int)dgm_config_int(c, "virtual_dp"),
+                           .dropout = dgm_config_real(c, "dropout"),
+                           .attention_dropout = dgm_config_real(c, "attention_dropout"),
+                           .activation_dropout = dgm_config_real(c, "activation_dropout"),
+                           .label_smoothing = dgm_config_real(c, "label_smoothing"),
+                           .clip_norm = dgm_config_real(c, "clip_norm"),
+                           .schedule = {.peak = dgm_config_real(c, "learning_rate"),
+                                        .warmup_steps = dgm_config_int(c, "warmup_steps"),
+                                        .max_steps = dgm_config_int(c, "max_steps"),
+                                        .d_model = d_model},
+                           .optimizer = {.beta1 = dgm_config_real(c, "beta1"),
+                                         .beta2 = dgm_config_real(c, "beta2"),
+                                         .eps = dgm_config_real(c, "eps"),
+                                         .weight_decay = dgm_config_real(c, "weight_decay"),
+                                         .momentum = dgm_config_real(c, "momentum"),
+                                         .freeze_embeddings = strcmp(dgm_config_text(c, "freeze"), "embeddings") == 0}};
+    DGM_TRY(dgm_schedule_parse(dgm_config_text(c, "schedule"), &o.schedule.kind));
+    DGM_TRY(dgm_optimizer_parse(dgm_config_text(c, "optimizer"), &o.optimizer.kind));
+    if ((o.virtual_dp & (o.virtual_dp - 1)) != 0)
+        return DGM_FAIL(DGM_ERR_USAGE, "virtual_dp = %d: expected a power of two", o.virtual_dp);
+    if (o.optimizer.weight_decay > 0 && o.optimizer.kind == DGM_OPTIMIZER_ADAM)
+        return DGM_FAIL(DGM_ERR_USAGE, "weight_decay = %g with optimizer = adam: expected adamw or sgd", o.optimizer.weight_decay);
+    *out = o;
+    return DGM_OK;
+}
+
+dgm_err dgm_train_settings_read(const dgm_config *config, int64_t d_model, dgm_train_settings *out)
+{
+    dgm_train_settings s = {.batch_tokens = dgm_config_int(config, "batch_tokens"),
+                            .micro_batch_tokens = dgm_config_int(config, "micro_batch_tokens"),
+                            .max_steps = dgm_config_int(config, "max_steps"),
+                            .max_epochs = dgm_config_int(config, "max_epochs"),
+                            .log_every = dgm_config_int(config, "log_every"),
+                            .validate_every = dgm_config_int(config, "validate_every"),
+                            .bleu_every = dgm_config_int(config, "bleu_every"),
+                            .checkpoint_every = dgm_config_int(config, "checkpoint_every"),
+                            .patience = dgm_config_int(config, "patience"),
+                            .keep_checkpoints = (int)dgm_config_int(config, "keep_checkpoints"),
+                            .average_last = (int)dgm_config_int(config, "average_last"),
+                            .best_by = strcmp(dgm_config_text(config, "best_by"), "bleu") == 0 ? DGM_BEST_BY_BLEU : DGM_BEST_BY_NLL,
+                            .tp = (int)dgm_config_int(config, "tp"),
+                            .threads = (int)dgm_config_int(config, "threads")};
+    DGM_TRY(read_update(config, d_model, &s.update));
+    if (s.best_by == DGM_BEST_BY_BLEU && s.bleu_every == 0)
+        return DGM_FAIL(DGM_ERR_USAGE, "best_by = bleu without validation BLEU: expected bleu_every of at least 1");
+    *out = s;
+    return DGM_OK;
+}
+
+dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size, int64_t tgt_vocab_size, bool joint_vocab, dgm_hparams *out)
+{
+    dgm_hparams hp = {.d_model = dgm_config_int(config, "d_model"),
+                      .d_ff = dgm_config_int(config, "d_ff"),
+                      .n_heads = dgm_config_int(config, "n_heads"),
+                      .n_encoder_layers = dgm_config_int(config, "n_encoder_layers"),
+                      .n_decoder_layers = dgm_config_int(config, "n_decoder_layers"),
+                      .src_vocab_size = src_vocab_size,
+                      .tgt_vocab_size = tgt_vocab_size,
+                      .joint_vocab = joint_vocab,
+                      .norm = strcmp(dgm_config_text(config, "norm"), "pre") == 0 ? DGM_NORM_PRE : DGM_NORM_POST,
+                      .activation = strcmp(dgm_config_text(config, "activation"), "gelu") == 0 ? DGM_ACTIVATION_GELU : DGM_ACTIVATION_RELU,
+                      .virtual_tp = dgm_config_int(config, "virtual_tp"),
+                      .norm_eps = 1e-5f};
+    if (hp.virtual_tp == 0) hp.virtual_tp = dgm_hparams_default_virtual_tp(hp.n_heads);
+    DGM_TRY(dgm_hparams_check(&hp));
+    *out = hp;
+    return DGM_OK;
+}
+
+/* Settings of the tables above that change speed or memory, or how long training goes on, but no bit of what is learned until then. */
+static bool decides(const dgm_option *option, const dgm_config *config)
+{
+    if (strcmp(option->name, "micro_batch_tokens") == 0) return false;
+    if (strcmp(option->name, "max_steps") == 0) return strcmp(dgm_config_text(config, "schedule"), "cosine") == 0;
+    return true;
+}
+
+static json_t *value_of(const dgm_config *config, const dgm_option *option)
+{
+    switch (option->kind) {
+    case DGM_OPTION_INT: return json_integer((json_int_t)dgm_config_int(config, option->name));
+    case DGM_OPTION_REAL: return json_real(dgm_config_real(config, option->name));
+    case DGM_OPTION_FLAG: return json_boolean(dgm_config_flag(config, option->name));
+    case DGM_OPTION_TEXT:
+    case DGM_OPTION_CHOICE: return json_string(dgm_config_text(config, option->name));
+    case DGM_OPTION_LIST: break;
+    }
+    return json_null();
+}
+
+json_t *dgm_train_experiment(const dgm_config *config)
+{
+    static const dgm_option *const tables[] = {dgm_train_model_options, dgm_train_update_options};
+    json_t *object = json_object();
+    for (int t = 0; t < 2 && object != NULL; t++)
+        for (const dgm_option *o = tables[t]; o->name != NULL; o++)
+            if (decides(o, config) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
+                json_decref(object);
+                return NULL;
+            }
+    return object;
+}
+
+dgm_err dgm_train_experiment_check(const dgm_config *config, const json_t *saved, const char *where)
+{
+    json_t *now = dgm_train_experiment(config), *value;
+    if (now == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "settings");
+    dgm_err err = DGM_OK;
+    const char *name;
+    json_object_foreach(now, name, value)
+    {
+        const json_t *before = json_object_get(saved, name);
+        if (err != DGM_OK || (before != NULL && json_equal(value, before))) continue;
+        char *was = before != NULL ? json_dumps(before, JSON_ENCODE_ANY) : NULL, *is = json_dumps(value, JSON_ENCODE_ANY);
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained with %s = %s, not %s: give the same settings to go on, or another --out to begin anew",
+                       where, name, was ? was : "(unset)", is ? is : "?");
+        free(was);
+        free(is);
+    }
+    json_decref(now);
+    return err;
+}

@@ -1,0 +1,252 @@
+/* Opening and closing a run, and its three verbs: step, validate, save. */
+#include "dgm/train_run.h"
+
+#include "dgm/gemm.h"
+#include "dgm/io.h"
+#include "dgm/log.h"
+#include "dgm/timer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static dgm_err agree(const dgm_train_run *run, dgm_err err) { return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err); }
+
+/* ---- what a checkpoint remembers ---- */
+
+static char *state_text(const dgm_train_run *run)
+{
+    dgm_loader_state at = dgm_loader_get_state(run->loader);
+    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:s, s:o}", "step", (json_int_t)run->step, "epoch", (json_int_t)at.epoch, "position",
+                             (json_int_t)at.position, "n_validations", (json_int_t)run->n_validations, "best_step", (json_int_t)run->best_step,
+                             "best_value", run->best_value, "n_stale", (json_int_t)run->n_stale, "data", dgm_dataset_hash(run->dataset), "experiment",
+                             dgm_train_experiment(run->config));
+    char *text = json != NULL ? json_dumps(json, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(json);
+    return text;
+}
+
+static dgm_err take_state(dgm_train_run *run, const char *text, const char *where)
+{
+    json_error_t error;
+    json_t *json = json_loads(text, 0, &error), *experiment;
+    json_int_t step, epoch, position, n_validations, best_step, n_stale;
+    double best_value;
+    const char *data;
+    dgm_err err = DGM_OK;
+    if (json == NULL || json_unpack_ex(json, &error, 0, "{s:I, s:I, s:I, s:I, s:I, s:F, s:I, s:s, s:o}", "step", &step, "epoch", &epoch, "position",
+                                       &position, "n_validations", &n_validations, "best_step", &best_step, "best_value", &best_value, "n_stale",
+                                       &n_stale, "data", &data, "experiment", &experiment) != 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: %s", where, error.text);
+    else if (strcmp(data, dgm_dataset_hash(run->dataset)) != 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained on other data (manifest sha256 %.12s..., now %.12s...): give the same --data to go on", where, data,
+                       dgm_dataset_hash(run->dataset));
+    else if (step < 1 || epoch < 0 || position < 0 || n_validations < 0 || best_step < 0 || best_step > step || n_stale < 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: a count is out of range", where);
+    if (err == DGM_OK) err = dgm_train_experiment_check(run->config, experiment, where);
+    if (err == DGM_OK) err = dgm_loader_set_state(run->loader, (dgm_loader_state){epoch, position});
+    if (err == DGM_OK) {
+        run->step = step;
+        run->n_validations = n_validations;
+        run->best_step = best_step;
+        run->best_value = best_value;
+        run->n_stale = n_stale;
+    }
+    json_decref(json);
+    return err;
+}
+
+static dgm_ckpt checkpoint_view(const dgm_train_run *run)
+{
+    dgm_optimizer *o = dgm_trainer_optimizer(run->trainer);
+    dgm_ckpt c = {.params = run->params, .flat = run->flat, .lo = o->lo, .hi = o->hi, .n_moments = o->v != NULL ? 2 : 1};
+    c.moment[0].name = o->v != NULL ? "exp_avg" : "momentum";
+    c.moment[0].data = o->m;
+    c.moment[1].name = "exp_avg_sq";
+    c.moment[1].data = o->v;
+    return c;
+}
+
+static dgm_err resume(dgm_train_run *run, const char *which)
+{
+    char *path = NULL, *state = NULL;
+    dgm_ckpt view = checkpoint_view(run);
+    DGM_TRY(dgm_ckpt_find(run->dir, which, run->grid, &path));
+    if (path == NULL) return DGM_OK; /* nothing to go on from: begin */
+    dgm_err err = dgm_ckpt_read_state(path, run->grid, &state);
+    if (err == DGM_OK) err = agree(run, take_state(run, state, path));
+    if (err == DGM_OK) err = dgm_ckpt_load(path, run->grid, &view);
+    if (err == DGM_OK) dgm_log(DGM_LOG_INFO, "going on from %s", path);
+    free(state);
+    free(path);
+    return err;
+}
+
+/* ---- opening ---- */
+
+static dgm_err tokenizer_texts(dgm_train_run *run)
+{
+    DGM_TRY(dgm_tokenizer_to_json(dgm_dataset_tokenizer(run->dataset, DGM_SIDE_SRC), &run->tokenizer));
+    if (dgm_dataset_joint_vocab(run->dataset)) return DGM_OK;
+    return dgm_tokenizer_to_json(dgm_dataset_tokenizer(run->dataset, DGM_SIDE_TGT), &run->tgt_tokenizer);
+}
+
+/* Another tokenizer would give every row of the embeddings another meaning. */
+static dgm_err check_init(const dgm_train_run *run, const dgm_model_file *file)
+{
+    const dgm_model_strings *strings = dgm_model_file_strings(file);
+    bool same = strings->tokenizer != NULL && strcmp(strings->tokenizer, run->tokenizer.text) == 0 &&
+                (strings->tgt_tokenizer != NULL) == (run->tgt_tokenizer.text != NULL) &&
+                (strings->tgt_tokenizer == NULL || strcmp(strings->tgt_tokenizer, run->tgt_tokenizer.text) == 0);
+    if (same) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_INPUT, "%s has another tokenizer than the data: prepare the data with --tokenizer %s", dgm_model_file_path(file),
+                    dgm_model_file_path(file));
+}
+
+/* The model's shape: that of --init, or what the settings ask for. */
+static dgm_err choose_hparams(const dgm_train_run *run, const dgm_model_file *init, dgm_hparams *out)
+{
+    if (init == NULL)
+        return dgm_train_hparams_read(run->config, dgm_dataset_vocab_size(run->dataset, DGM_SIDE_SRC), dgm_dataset_vocab_size(run->dataset, DGM_SIDE_TGT),
+                                      dgm_dataset_joint_vocab(run->dataset), out);
+    *out = *dgm_model_file_hparams(init);
+    return check_init(run, init);
+}
+
+static dgm_err make_model(dgm_train_run *run)
+{
+    dgm_hparams hp;
+    dgm_model_file *init = NULL;
+    const char *init_path = dgm_config_text(run->config, "init");
+    dgm_err err = init_path != NULL ? dgm_model_file_open(init_path, &init) : DGM_OK;
+    if (err == DGM_OK) err = choose_hparams(run, init, &hp);
+    if (err == DGM_OK) err = dgm_train_settings_read(run->config, hp.d_model, &run->settings);
+    if (err == DGM_OK) err = dgm_params_create(&hp, run->grid->tp_rank, run->grid->tp_size, &run->params);
+    if (err == DGM_OK) err = dgm_params_alloc(run->params, &run->flat);
+    if (err == DGM_OK && init != NULL) err = dgm_model_file_read(init, run->params, run->flat);
+    if (err == DGM_OK && init == NULL) dgm_params_init(run->params, run->settings.update.seed, run->flat);
+    dgm_model_file_close(init);
+    return agree(run, err);
+}
+
+static dgm_err make_trainer(dgm_train_run *run)
+{
+    dgm_loader_options loader = {.seed = run->settings.update.seed,
+                                 .batch_tokens = run->settings.batch_tokens,
+                                 .micro_batch_tokens = run->settings.micro_batch_tokens,
+                                 .virtual_dp = run->settings.update.virtual_dp,
+                                 .replica = run->grid->dp_rank,
+                                 .n_replicas = run->grid->dp_size};
+    dgm_err err = dgm_trainer_create(run->params, run->grid, &run->settings.update, run->flat, &run->trainer);
+    if (err == DGM_OK) err = dgm_loader_create(run->dataset, &loader, &run->loader);
+    if (err == DGM_OK) err = dgm_validator_create(run->grid, run->dataset, run->params, run->flat, &run->validator);
+    if (err == DGM_OK) dgm_gemm_set_threads(run->settings.threads);
+    return agree(run, err);
+}
+
+/* A folder with checkpoints is never overwritten by a run that does not go on from them. */
+static dgm_err check_folder(const dgm_train_run *run, bool resumes)
+{
+    int64_t *steps = NULL;
+    int n = 0;
+    DGM_TRY(dgm_io_make_dirs(run->dir));
+    DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
+    free(steps);
+    if (n == 0 || resumes) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "%s holds a run with %d checkpoints: go on with --resume auto, or choose another --out", run->dir, n);
+}
+
+dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run)
+{
+    const char *which = dgm_config_text(config, "resume");
+    bool resumes = strcmp(which, "no") != 0;
+    double peak;
+    *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out")};
+    DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &run->grid));
+    DGM_TRY(agree(run, run->grid->rank == 0 ? check_folder(run, resumes) : DGM_OK));
+    dgm_err err = dgm_dataset_open(data_dir, &run->dataset);
+    if (err == DGM_OK) err = tokenizer_texts(run);
+    DGM_TRY(agree(run, err));
+    DGM_TRY(make_model(run));
+    DGM_TRY(make_trainer(run));
+    if (resumes) DGM_TRY(resume(run, which));
+    DGM_TRY(dgm_run_log_peak(run->grid, &peak));
+    DGM_TRY(dgm_run_log_describe(run->dir, run->grid, config, run->dataset, run->settings.threads));
+    return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, peak, &run->log);
+}
+
+void dgm_train_run_close(dgm_train_run *run)
+{
+    dgm_run_log_close(run->log);
+    dgm_validator_destroy(run->validator);
+    dgm_loader_destroy(run->loader);
+    dgm_trainer_destroy(run->trainer);
+    free(run->flat);
+    dgm_params_destroy(run->params);
+    dgm_text_fini(&run->tokenizer);
+    dgm_text_fini(&run->tgt_tokenizer);
+    dgm_dataset_close(run->dataset);
+    dgm_grid_destroy(run->grid);
+    *run = (dgm_train_run){0};
+}
+
+/* ---- the verbs ---- */
+
+dgm_err dgm_train_run_step(dgm_train_run *run)
+{
+    dgm_step_batch batch;
+    dgm_step_result result;
+    int64_t epoch = dgm_loader_get_state(run->loader).epoch;
+    dgm_timer_enter(DGM_REGION_LOADING);
+    DGM_TRY(agree(run, dgm_loader_next(run->loader, &batch)));
+    DGM_TRY(dgm_trainer_step(run->trainer, run->step + 1, &batch, &result));
+    run->step++;
+    return dgm_run_log_step(run->log, run->step, run->settings.max_steps, run->settings.log_every, epoch, &result);
+}
+
+dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)
+{
+    const dgm_train_settings *s = &run->settings;
+    dgm_validation v;
+    bool with_bleu = s->bleu_every > 0 && (run->n_validations + 1) % s->bleu_every == 0;
+    dgm_run_log_pause(run->log);
+    DGM_TRY(dgm_validator_run(run->validator, s->update.label_smoothing, with_bleu, &v));
+    run->n_validations++;
+    bool compares = s->best_by == DGM_BEST_BY_NLL || v.has_bleu;
+    double value = s->best_by == DGM_BEST_BY_NLL ? v.nll : -v.bleu;
+    *is_best = compares && (run->best_step == 0 || value < run->best_value);
+    if (*is_best) {
+        run->best_step = run->step;
+        run->best_value = value;
+        run->n_stale = 0;
+    } else if (compares) {
+        run->n_stale++;
+    }
+    dgm_err err = dgm_run_log_validation(run->log, run->step, &v, *is_best);
+    dgm_run_log_resume(run->log);
+    return agree(run, err);
+}
+
+dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
+{
+    dgm_ckpt view = checkpoint_view(run);
+    dgm_model_strings strings = {.tokenizer = run->tokenizer.text, .tgt_tokenizer = run->tgt_tokenizer.text};
+    int keep = DGM_MAX(run->settings.keep_checkpoints, run->settings.average_last);
+    char *state = state_text(run);
+    dgm_run_log_pause(run->log);
+    dgm_err err = agree(run, state != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step));
+    if (err == DGM_OK) err = dgm_ckpt_save(run->dir, run->step, run->grid, &view, &strings, state);
+    if (err == DGM_OK && is_best) err = dgm_ckpt_mark(run->dir, "best", run->step, run->grid);
+    if (err == DGM_OK) err = dgm_ckpt_prune(run->dir, keep, NULL, 0, run->grid);
+    dgm_run_log_resume(run->log);
+    free(state);
+    return err;
+}
+
+bool dgm_train_run_is_over(const dgm_train_run *run)
+{
+    const dgm_train_settings *s = &run->settings;
+    if (run->step >= s->max_steps) return true;
+    if (s->max_epochs > 0 && dgm_loader_get_state(run->loader).epoch >= s->max_epochs) return true;
+    return s->patience > 0 && run->n_stale >= s->patience;
+}
