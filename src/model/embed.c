@@ -2,6 +2,8 @@
  * vocabulary.  Sums over leaves are left to whoever owns the row, in the order of leaves, so that no layout changes a bit. */
 #include "dgm/embed.h"
 
+#include "dgm/sort.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,27 +94,19 @@ dgm_err dgm_embedding_grad_append(dgm_embedding_grad *grad, int32_t id, int32_t 
     return DGM_OK;
 }
 
-typedef struct { int32_t id; int32_t row; } token_row;
-
-static int by_id_then_row(const void *a, const void *b)
-{
-    const token_row *x = a, *y = b;
-    if (x->id != y->id) return x->id < y->id ? -1 : 1;
-    return x->row < y->row ? -1 : x->row > y->row;
-}
-
-/* One leaf: rows of equal tokens are added in the order in which they stand. */
-static dgm_err append_leaf(const dgm_packed *packed, int64_t lo, int64_t hi, int32_t leaf, int64_t first, int64_t n, float scale, token_row *order,
-                           const float *dy, dgm_embedding_grad *grad)
+/* One leaf: rows of equal tokens are added in the order in which they stand.  keys and scratch [hi - lo]. */
+static dgm_err append_leaf(const dgm_packed *packed, int64_t lo, int64_t hi, int32_t leaf, int64_t first, int64_t n, float scale, uint64_t *keys,
+                           uint64_t *scratch, const float *dy, dgm_embedding_grad *grad)
 {
     int64_t count = 0, d = grad->d, row = -1;
     for (int64_t r = lo; r < hi; r++)
-        if (packed->ids[r] >= first && packed->ids[r] < first + n) order[count++] = (token_row){packed->ids[r], (int32_t)r};
-    qsort(order, (size_t)count, sizeof *order, by_id_then_row);
+        if (packed->ids[r] >= first && packed->ids[r] < first + n) keys[count++] = (uint64_t)packed->ids[r] << 32 | (uint64_t)r;
+    dgm_sort_u64(count, keys, scratch);
     for (int64_t i = 0; i < count; i++) {
-        if (i == 0 || order[i].id != order[i - 1].id) DGM_TRY(dgm_embedding_grad_append(grad, order[i].id, leaf, &row));
-        dgm_elem_add(d, dy + order[i].row * d, grad->row + row * d);
-        if (i + 1 == count || order[i + 1].id != order[i].id) dgm_elem_scale(d, scale, grad->row + row * d);
+        uint64_t id = keys[i] >> 32, r = keys[i] & UINT32_MAX;
+        if (i == 0 || id != keys[i - 1] >> 32) DGM_TRY(dgm_embedding_grad_append(grad, (int32_t)id, leaf, &row));
+        dgm_elem_add(d, dy + (int64_t)r * d, grad->row + row * d);
+        if (i + 1 == count || id != keys[i + 1] >> 32) dgm_elem_scale(d, scale, grad->row + row * d);
     }
     return DGM_OK;
 }
@@ -124,10 +118,11 @@ dgm_err dgm_embed_backward(const dgm_layer_context *ctx, const dgm_packed *packe
     local_vocabulary(ctx, source, &first, &n);
     if (mask != NULL) dgm_elem_apply_mask(packed->n_rows, d, mask, dgm_dropout_scale(ctx->pass->dropout), dy, dy);
     dgm_arena_mark here = dgm_arena_here(ctx->arena);
-    token_row *order = dgm_arena_alloc(ctx->arena, packed->n_rows * (int64_t)sizeof *order);
+    uint64_t *keys = dgm_arena_alloc(ctx->arena, 2 * packed->n_rows * (int64_t)sizeof *keys);
     dgm_err err = DGM_OK;
     for (int l = 0; l < n_leaves && err == DGM_OK; l++)
-        err = append_leaf(packed, packed->leaf[l], packed->leaf[l + 1], first_leaf + l, first, n, sqrtf((float)d), order, dy, grad);
+        err = append_leaf(packed, packed->leaf[l], packed->leaf[l + 1], first_leaf + l, first, n, sqrtf((float)d), keys, keys + packed->n_rows,
+                          dy, grad);
     dgm_arena_rewind(ctx->arena, here);
     return err;
 }

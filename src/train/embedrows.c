@@ -2,14 +2,14 @@
  * alone, keeping the order otherwise, gives the order of leaves over the whole batch whatever the number of replicas. */
 #include "dgm/embedrows.h"
 
+#include "dgm/sort.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { int32_t id, leaf; int64_t at; } row_key;
-
 struct dgm_embedrows {
     int64_t d, capacity;
-    row_key *order;       /* [capacity] */
+    uint64_t *order;      /* [2 capacity] id << 40 | leaf << 32 | row, and room to sort them */
     int32_t *id, *leaf;   /* [capacity] labels in the order of sending */
     float *row;           /* [capacity, d] */
     float *sum;           /* [d] */
@@ -52,7 +52,7 @@ static dgm_err reserve(dgm_embedrows *r, int64_t n, int n_owners)
     if (n <= r->capacity) return DGM_OK;
     n = DGM_MAX(n, 2 * r->capacity);
     free(r->order), free(r->id), free(r->leaf), free(r->row);
-    r->order = malloc((size_t)n * sizeof *r->order);
+    r->order = malloc(2 * (size_t)n * sizeof *r->order);
     r->id = malloc((size_t)n * sizeof *r->id);
     r->leaf = malloc((size_t)n * sizeof *r->leaf);
     r->row = malloc((size_t)(n * r->d) * sizeof *r->row);
@@ -62,27 +62,23 @@ static dgm_err reserve(dgm_embedrows *r, int64_t n, int n_owners)
     return DGM_FAIL(DGM_ERR_NOMEM, "embedding gradients of %lld rows", (long long)n);
 }
 
-static int by_key(const void *a, const void *b)
-{
-    const row_key *x = a, *y = b;
-    if (x->id != y->id) return x->id < y->id ? -1 : 1;
-    if (x->leaf != y->leaf) return x->leaf < y->leaf ? -1 : 1;
-    return x->at < y->at ? -1 : x->at > y->at;
-}
+static int32_t id_at(const dgm_embedrows *r, int64_t i) { return (int32_t)(r->order[i] >> 40); }
+static int32_t leaf_at(const dgm_embedrows *r, int64_t i) { return (int32_t)(r->order[i] >> 32 & 255); }
+static int64_t row_at(const dgm_embedrows *r, int64_t i) { return (int64_t)(r->order[i] & UINT32_MAX); }
 
 static void sort_rows(dgm_embedrows *r, int64_t n, const int32_t *id, const int32_t *leaf)
 {
-    for (int64_t i = 0; i < n; i++) r->order[i] = (row_key){id[i], leaf[i], i};
-    qsort(r->order, (size_t)n, sizeof *r->order, by_key);
+    for (int64_t i = 0; i < n; i++) r->order[i] = (uint64_t)id[i] << 40 | (uint64_t)leaf[i] << 32 | (uint64_t)i;
+    dgm_sort_u64(n, r->order, r->order + r->capacity);
 }
 
 /* Rows sorted by token: all of a token are summed, then added to its place once. */
 static void add_sorted(dgm_embedrows *r, int64_t n, const float *row, int64_t offset, int64_t first_id, int64_t slice_lo, float *slice)
 {
     for (int64_t i = 0; i < n;) {
-        int32_t id = r->order[i].id;
-        memcpy(r->sum, row + r->order[i].at * r->d, (size_t)r->d * sizeof *r->sum);
-        for (i++; i < n && r->order[i].id == id; i++) dgm_elem_add(r->d, row + r->order[i].at * r->d, r->sum);
+        int32_t id = id_at(r, i);
+        memcpy(r->sum, row + row_at(r, i) * r->d, (size_t)r->d * sizeof *r->sum);
+        for (i++; i < n && id_at(r, i) == id; i++) dgm_elem_add(r->d, row + row_at(r, i) * r->d, r->sum);
         dgm_elem_add(r->d, r->sum, slice + (offset + (id - first_id) * r->d - slice_lo));
     }
 }
@@ -101,11 +97,11 @@ dgm_err dgm_embedrows_add(dgm_embedrows *rows, const dgm_grid *grid, const dgm_e
     int owner = 0;
     rows->owner_start[0] = 0;
     for (int64_t i = 0; i < grad->n; i++) {
-        int64_t at = offset + (rows->order[i].id - first_id) * rows->d;
+        int64_t at = offset + (id_at(rows, i) - first_id) * rows->d;
         while (at >= slice_start[owner + 1]) rows->owner_start[++owner] = i;
-        rows->id[i] = rows->order[i].id;
-        rows->leaf[i] = rows->order[i].leaf;
-        memcpy(rows->row + i * rows->d, grad->row + rows->order[i].at * rows->d, (size_t)rows->d * sizeof *rows->row);
+        rows->id[i] = id_at(rows, i);
+        rows->leaf[i] = leaf_at(rows, i);
+        memcpy(rows->row + i * rows->d, grad->row + row_at(rows, i) * rows->d, (size_t)rows->d * sizeof *rows->row);
     }
     while (owner < grid->dp_size) rows->owner_start[++owner] = grad->n;
     int64_t n_got;
