@@ -10,36 +10,17 @@
 
 /* ---- text instead of DATA ---- */
 
-static const char **list_of(const dgm_config *config, const char *name, int *n)
-{
-    *n = dgm_config_count(config, name);
-    const char **items = calloc((size_t)DGM_MAX(*n, 1), sizeof *items);
-    for (int i = 0; items != NULL && i < *n; i++) items[i] = dgm_config_item(config, name, i);
-    return items;
-}
-
 /* RUN/data from text; one that is there is kept, so that a resumed run finds its own.  On rank 0. */
 static dgm_err prepare_here(const dgm_config *config, const char *dir)
 {
-    dgm_prepare_options o = dgm_prepare_defaults();
+    dgm_prepare_options options = {0};
     dgm_prepare_report report;
     if (dgm_io_exists(dir)) return DGM_OK;
-    DGM_TRY(dgm_config_require(config, "tgt"));
-    DGM_TRY(dgm_config_require(config, "valid_src"));
-    DGM_TRY(dgm_config_require(config, "valid_tgt"));
-    const char **src = list_of(config, "src", &o.train.n_src), **tgt = list_of(config, "tgt", &o.train.n_tgt);
-    const char **valid_src = list_of(config, "valid_src", &o.valid.n_src), **valid_tgt = list_of(config, "valid_tgt", &o.valid.n_tgt);
-    o.train.src = src;
-    o.train.tgt = tgt;
-    o.valid.src = valid_src;
-    o.valid.tgt = valid_tgt;
-    o.out = dir;
-    o.vocab_size = dgm_config_int(config, "vocab_size");
-    dgm_err err = src && tgt && valid_src && valid_tgt ? dgm_prepare(&o, &report) : DGM_FAIL(DGM_ERR_NOMEM, "names of files");
-    free(src);
-    free(tgt);
-    free(valid_src);
-    free(valid_tgt);
+    dgm_err err = dgm_prepare_options_init(config, &options);
+    options.out = dir;
+    if (err == DGM_OK) err = dgm_prepare(&options, &report);
+    if (err == DGM_OK) dgm_prepare_log(&report);
+    dgm_prepare_options_fini(&options);
     return err;
 }
 
@@ -48,7 +29,8 @@ static dgm_err data_folder(const dgm_config *config, char **out)
 {
     dgm_grid *world;
     DGM_TRY(dgm_config_require(config, "out"));
-    if (dgm_config_has(config, "data") == dgm_config_has(config, "src"))
+    bool has_text = dgm_config_has(config, "src") || dgm_config_has(config, "tsv");
+    if (dgm_config_has(config, "data") == has_text)
         return DGM_FAIL(DGM_ERR_USAGE, "expected either --data DATA, made by prepare, or text in --src, --tgt, --valid-src and --valid-tgt");
     if (dgm_config_has(config, "data")) {
         *out = strdup(dgm_config_text(config, "data"));
@@ -120,13 +102,13 @@ static dgm_err run(dgm_config *config)
 
 int dgm_cmd_train(int argc, char **argv)
 {
-    static const dgm_option *const tables[] = {dgm_train_run_options, dgm_train_model_options, dgm_train_update_options};
+    static const dgm_option *const tables[] = {dgm_train_run_options, dgm_train_model_options, dgm_train_update_options, dgm_prepare_option_table};
     static const dgm_cli_command command = {.name = "train",
                                             .synopsis = "--data DATA --out RUN [options]",
                                             .summary = "Trains a translation model on prepared data, or on text given with --src, --tgt, --valid-src and "
                                                        "--valid-tgt. Start it under mpirun or srun: the ranks are data-parallel times --tp.",
                                             .tables = tables,
-                                            .n_tables = 3,
+                                            .n_tables = 4,
                                             .uses_mpi = true,
                                             .run = run};
     return dgm_cli_run(&command, argc, argv);

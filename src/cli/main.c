@@ -17,6 +17,7 @@ static const struct {
     {"tokenize", dgm_cmd_tokenize, "text to pieces, and how they come about"},
     {"detokenize", dgm_cmd_detokenize, "pieces back to text"},
     {"average", dgm_cmd_average, "one model that is the mean of several checkpoints"},
+    {"train", dgm_cmd_train, "trains a model on DATA, or on text"},
     {"score", dgm_cmd_score, "scores finished translations: BLEU"},
     {"demo-corpus", dgm_cmd_demo_corpus, "writes a small parallel corpus to try everything out"},
     {NULL, NULL, NULL},

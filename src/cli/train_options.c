@@ -55,11 +55,6 @@ const dgm_option dgm_train_run_options[] = {
     {"checkpoint_every", DGM_OPTION_INT, "500", 1, 1 << 30, NULL, "N", "updates per checkpoint"},
     {"keep_checkpoints", DGM_OPTION_INT, "3", 1, 10000, NULL, "N", "newest checkpoints kept, besides the best"},
     {"average_last", DGM_OPTION_INT, "0", 0, 1000, NULL, "N", "result is the mean of the last N checkpoints; 0: the best one"},
-    {"src", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE...", "instead of --data: source text, prepared first"},
-    {"tgt", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE...", "target text"},
-    {"valid_src", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE...", "validation source"},
-    {"valid_tgt", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE...", "validation target"},
-    {"vocab_size", DGM_OPTION_INT, "10000", 260, 1 << 24, NULL, "N", "pieces to learn when preparing"},
     {0}};
 
 static dgm_err read_update(const dgm_config *c, int64_t d_model, dgm_train_options *out)
