@@ -179,8 +179,8 @@ void dgm_run_log_summary(dgm_run_log *log, int64_t arena_bytes)
 {
     double seconds = DGM_MAX(dgm_timer_now() - log->started - log->paused_s, 1e-9), all = 0;
     if (log->total_tgt_tokens == 0) return;
-    dgm_log(DGM_LOG_INFO, "trained %lld target tokens in %.1f s: %.0f target tokens/s, %.1f GFLOP/s%s", (long long)log->total_tgt_tokens, seconds,
-            (double)log->total_tgt_tokens / seconds, log->total_flops / seconds * 1e-9, "");
+    dgm_log(DGM_LOG_INFO, "trained %lld target tokens in %.1f s: %.0f target tokens/s, %.1f GFLOP/s", (long long)log->total_tgt_tokens, seconds,
+            (double)log->total_tgt_tokens / seconds, log->total_flops / seconds * 1e-9);
     for (int r = 0; r < DGM_REGION_N; r++) all += dgm_timer_total_s((dgm_region)r);
     for (int r = 0; r < DGM_REGION_N; r++)
         dgm_log(DGM_LOG_INFO, "  %-14s %8.2f s  %5.1f %%", dgm_timer_name((dgm_region)r), dgm_timer_total_s((dgm_region)r),

@@ -168,12 +168,13 @@ dgm_err dgm_train_experiment_check(const dgm_config *config, const json_t *saved
     json_t *now = dgm_train_experiment(config), *value;
     if (now == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "settings");
     dgm_err err = DGM_OK;
+    const size_t shown = JSON_ENCODE_ANY | JSON_REAL_PRECISION(12);
     const char *name;
     json_object_foreach(now, name, value)
     {
         const json_t *before = json_object_get(saved, name);
         if (err != DGM_OK || (before != NULL && json_equal(value, before))) continue;
-        char *was = before != NULL ? json_dumps(before, JSON_ENCODE_ANY) : NULL, *is = json_dumps(value, JSON_ENCODE_ANY);
+        char *was = before != NULL ? json_dumps(before, shown) : NULL, *is = json_dumps(value, shown);
         err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained with %s = %s, not %s: give the same settings to go on, or another --out to begin anew",
                        where, name, was ? was : "(unset)", is ? is : "?");
         free(was);

@@ -1,0 +1,121 @@
+#!/bin/sh
+# dragoman train as a user calls it: the same run on several layouts, killed and resumed, stopped by a signal, refused.
+. "$DGM_SRCDIR/tests/tap.sh"
+
+# Two made-up languages of a few words: adjectives follow the noun on the target side.
+awk 'BEGIN { split("red old small big new", a); split("house dog tree car boat bird", b); split("rote alte kleine große neue", c);
+    split("Haus Hund Baum Auto Boot Vogel", d);
+    for (i = 0; i < 400; i++) { x = i % 5 + 1; y = int(i / 5) % 6 + 1; z = int(i / 30) % 6 + 1;
+        print "the " a[x] " " b[y] " sees " i " of my " b[z] "s." > "src"; print "das " d[y] " " c[x] " sieht " i " meiner " d[z] "." > "tgt" } }'
+head -n 20 src >valid.src
+head -n 20 tgt >valid.tgt
+cat >small.cfg <<'EOF'
+d_model = 32
+d_ff = 64
+n_heads = 4
+n_encoder_layers = 1
+n_decoder_layers = 2
+batch_tokens = 400
+learning_rate = 0.003
+warmup_steps = 10
+attention_dropout = 0.1
+clip_norm = 1
+log_every = 1
+validate_every = 6
+checkpoint_every = 4
+max_steps = 14
+EOF
+runs 0 "$dragoman" prepare --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --vocab-size 330 --out data
+
+runs 0 "$dragoman" train --data data --config small.cfg --bleu-every 2 --out whole
+says "step 14/14"
+says "validation: loss"
+says "BLEU"
+[ -s whole/model.safetensors ] && [ -s whole/run.json ] && [ -s whole/timing.jsonl ] && [ -e whole/checkpoints/step-00000012/DONE ]
+result $? "the run left a model, run.json, timing.jsonl and checkpoints"
+[ "$(readlink whole/last)" = checkpoints/step-00000014 ]
+result $? "last points to the last checkpoint"
+[ "$(grep -c '"loss"' whole/metrics.jsonl)" -eq 14 ] && [ "$(grep -c valid_bleu whole/metrics.jsonl)" -eq 1 ]
+result $? "metrics.jsonl has every step, and BLEU at every second validation"
+awk -F'"loss":' '/"loss"/ { split($2, v, ","); if (n++ == 0) first = v[1]; last = v[1] } END { exit !(last < first - 0.5) }' whole/metrics.jsonl
+result $? "the loss falls"
+
+# The same experiment on other layouts, and from text.
+for layout in "2 1" "2 2" "4 2"; do
+    set -- $layout
+    runs 0 "$mpirun" -n "$1" "$dragoman" train --data data --config small.cfg --bleu-every 2 --out "run-$1-$2" --tp "$2" --micro-batch-tokens 100
+    same "run-$1-$2/model.safetensors" whole/model.safetensors "$1 ranks, tp $2: the same model"
+    same "run-$1-$2/metrics.jsonl" whole/metrics.jsonl "$1 ranks, tp $2: the same metrics"
+done
+runs 0 "$dragoman" train --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --vocab-size 330 --config small.cfg --bleu-every 2 --out from-text
+same from-text/model.safetensors whole/model.safetensors "from text: the same model"
+
+# Killed at some moment, then resumed on another layout.
+"$dragoman" train --data data --config small.cfg --bleu-every 2 --out killed >out 2>err &
+pid=$!
+for _ in $(seq 200); do
+    [ -e killed/checkpoints/step-00000004/DONE ] && break
+    sleep 0.05
+done
+kill -KILL $pid
+wait $pid 2>/dev/null
+[ ! -e killed/model.safetensors ]
+result $? "the killed run has no result"
+runs 0 "$mpirun" -n 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --out killed --resume auto
+says "going on from"
+same killed/model.safetensors whole/model.safetensors "resumed on two ranks: the same model"
+same killed/metrics.jsonl whole/metrics.jsonl "resumed on two ranks: the same metrics"
+
+# Asked to stop: saved, exit code 75, and no step is lost.
+for signal in TERM USR1; do
+    "$dragoman" train --data data --config small.cfg --bleu-every 2 --max-steps 100000 --out "stopped-$signal" >out 2>err &
+    pid=$!
+    for _ in $(seq 200); do
+        [ -s "stopped-$signal/metrics.jsonl" ] && break
+        sleep 0.05
+    done
+    kill -$signal $pid
+    wait $pid
+    [ $? -eq 75 ]
+    result $? "SIG$signal ends training with exit code 75"
+    says "--resume auto goes on"
+    step=$(readlink "stopped-$signal/last" | sed 's/.*step-0*//')
+    [ "$(grep '"loss"' "stopped-$signal/metrics.jsonl" | tail -n 1 | sed 's/.*"step":\([0-9]*\).*/\1/')" = "$step" ]
+    result $? "SIG$signal: the last step made is the one saved"
+done
+
+# Fine-tuning, frozen embeddings, early stopping, the other optimizers.
+runs 0 "$dragoman" train --data data --config small.cfg --init whole/model.safetensors --freeze embeddings --max-steps 2 --out tuned
+awk -F'"loss":' '/"loss"/ { split($2, v, ","); if (v[1] > 5) exit 1 }' tuned/metrics.jsonl
+result $? "fine-tuning begins where the model was"
+runs 0 "$dragoman" train --data data --config small.cfg --learning-rate 0 --validate-every 2 --patience 2 --max-steps 100 --out patient
+says "step 6  validation"
+[ "$(readlink patient/last)" = checkpoints/step-00000006 ]
+result $? "two validations without improvement end training"
+for o in sgd adamw; do runs 0 "$dragoman" train --data data --config small.cfg --optimizer $o --weight-decay 0.01 --max-steps 2 --out "opt-$o"; done
+runs 0 "$dragoman" train --data data --config small.cfg --average-last 2 --out averaged
+says "mean of the checkpoints of steps 12 to 14"
+
+# What is refused, and how.
+runs 2 "$dragoman" train --data data --config small.cfg --out whole
+says "--resume auto"
+runs 2 "$dragoman" train --config small.cfg --out new
+says "--data DATA"
+runs 2 "$dragoman" train --data data --out new --warmup-step 3
+says "warmup-steps"
+runs 2 "$dragoman" train --data data --config small.cfg --n-heads 5 --out new
+says "n_heads"
+runs 2 "$mpirun" -n 2 "$dragoman" train --data data --config small.cfg --tp 3 --out new
+says "tp"
+runs 3 "$dragoman" train --data nowhere --config small.cfg --out new
+says "nowhere"
+runs 3 "$dragoman" train --data data --config small.cfg --resume auto --dropout 0.5 --out whole
+says "dropout = 0.1, not 0.5"
+runs 4 "$dragoman" train --data data --config small.cfg --optimizer sgd --learning-rate 1000 --warmup-steps 0 --max-steps 50 --out diverged
+says "lower the learning rate"
+cp -r whole torn && truncate -s -1 torn/checkpoints/step-00000014/model.safetensors
+runs 0 "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --out torn
+says "step-00000014"
+same torn/model.safetensors whole/model.safetensors "a damaged checkpoint is passed over, the one before it goes on to the same model"
+
+done_testing
