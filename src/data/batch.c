@@ -9,6 +9,7 @@
 #include "dgm/batch.h"
 
 #include "dgm/tree.h"
+#include "dgm/vocab.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -171,8 +172,6 @@ static void leaf_rows(const dgm_batch_builder *b, const dgm_pair *pairs, int lo,
     }
 }
 
-enum { BEGIN_ID = 1, END_ID = 2 }; /* <s>, </s> */
-
 /* One sentence: `before` (or -1) and its ids, then `after` (or -1). */
 static void put_ids(int32_t *to, int32_t before, const int32_t *ids, int32_t n, int32_t after)
 {
@@ -221,9 +220,9 @@ static void pack_round(dgm_batch_builder *b, const dgm_pair *pairs, dgm_tree_nod
             sentence[s] = (uint32_t)order[k];
             src_start[s] = src_row;
             tgt_start[s] = tgt_row;
-            put_ids((int32_t *)b->src.ids.data + at->src_row + src_row, -1, p->src, p->n_src, END_ID);
-            put_ids((int32_t *)b->tgt.ids.data + at->tgt_row + tgt_row, BEGIN_ID, p->tgt, p->n_tgt, -1);
-            put_ids(tgt_out + tgt_row, -1, p->tgt, p->n_tgt, END_ID);
+            put_ids((int32_t *)b->src.ids.data + at->src_row + src_row, -1, p->src, p->n_src, DGM_TOKEN_END);
+            put_ids((int32_t *)b->tgt.ids.data + at->tgt_row + tgt_row, DGM_TOKEN_BEGIN, p->tgt, p->n_tgt, -1);
+            put_ids(tgt_out + tgt_row, -1, p->tgt, p->n_tgt, DGM_TOKEN_END);
             put_names(&b->src, at->src_row + src_row, (int64_t)p->n_src + 1, sentence[s]);
             put_names(&b->tgt, at->tgt_row + tgt_row, (int64_t)p->n_tgt + 1, sentence[s]);
             src_row += (int64_t)p->n_src + 1;
