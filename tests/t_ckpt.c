@@ -298,6 +298,37 @@ static void test_damage(void)
     free(run);
 }
 
+/* A model file by itself: every byte counts. */
+static void test_sealed_model(void)
+{
+    char *path = join(folder, "sealed.safetensors"), *data = NULL;
+    dgm_ckpt c = make_ckpt(6), got = make_ckpt(0);
+    size_t n = 0;
+    int accepted = 0, tried = 0;
+    tap_err(dgm_model_file_save(path, dgm_grid_single(), params, &strings, c.flat), DGM_OK, "a model is saved");
+    dgm_model_file *file = NULL;
+    dgm_err err = dgm_model_file_open(path, &file);
+    if (err == DGM_OK) err = dgm_model_file_read(file, params, got.flat);
+    tap_err(err, DGM_OK, "and read");
+    tap_same(got.flat, c.flat, (size_t)params->n_floats * sizeof(float), "bit for bit");
+    dgm_model_file_close(file);
+    if (dgm_io_read_file(path, &data, &n) != DGM_OK) abort();
+    for (size_t at = 0; at < n; at += 13, tried++) {
+        change_byte(path, (int64_t)at);
+        file = NULL;
+        err = dgm_model_file_open(path, &file);
+        if (err == DGM_OK) err = dgm_model_file_read(file, params, got.flat);
+        accepted += err != DGM_ERR_INPUT;
+        dgm_model_file_close(file);
+        change_byte(path, (int64_t)at);
+    }
+    tap_int(accepted, 0, "a flipped bit is refused wherever it is, %d places tried", tried);
+    free(data);
+    free(path);
+    free_ckpt(&c);
+    free_ckpt(&got);
+}
+
 static void test_mismatch(void)
 {
     char *run = join(folder, "mismatch");
@@ -398,6 +429,7 @@ int main(void)
     test_kills();
     test_full_disk();
     test_damage();
+    test_sealed_model();
     test_mismatch();
     test_prune();
     test_average();

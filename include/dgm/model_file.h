@@ -2,6 +2,7 @@
  *
  *   format         "pt", which other programs ask for
  *   architecture   hparams as JSON
+ *   digest         of the whole file (seal.h)
  *   tokenizer      the text of tokenizer.json; or tokenizer.src and tokenizer.tgt when the vocabularies are apart
  *   training       how it was trained, as JSON; may be absent
  *
@@ -33,11 +34,14 @@ const char *dgm_model_file_path(const dgm_model_file *file); /* of the file itse
 const dgm_hparams *dgm_model_file_hparams(const dgm_model_file *file);
 const dgm_model_strings *dgm_model_file_strings(const dgm_model_file *file);
 
-/* Reads this rank's parameters into flat [params->n_floats]; gaps are left as they are.  DGM_ERR_INPUT when the tensors are not those of
- * params.  Not collective. */
+/* DGM_ERR_INPUT, saying "damaged", unless every byte of the file is as it was written.  Not collective. */
+dgm_err dgm_model_file_verify(const dgm_model_file *file);
+
+/* Verifies the file and reads this rank's parameters into flat [params->n_floats]; gaps are left as they are.  DGM_ERR_INPUT when the
+ * tensors are not those of params.  Not collective. */
 dgm_err dgm_model_file_read(const dgm_model_file *file, const dgm_params *params, float *flat);
 
-/* The same for the floats [lo, hi) of the flat block, block edges or its ends, into data[hi - lo]. */
+/* The floats [lo, hi) of the flat block, block edges or its ends, into data[hi - lo]; does not verify. */
 dgm_err dgm_model_file_read_range(const dgm_model_file *file, const dgm_params *params, int64_t lo, int64_t hi, float *data);
 
 #endif

@@ -14,10 +14,11 @@ typedef struct {
 } dgm_sharded_block;
 
 /* Writes PATH.tmp from the floats [lo, hi) of every rank's blocks and renames it to PATH.  lo and hi are block edges of params or the flat
- * block's ends; the parts of the replicas cover it.  prefixes and strings are equal on all ranks.  On failure all ranks return the same
+ * block's ends; the parts of the replicas cover it.  prefixes and strings are equal on all ranks; a string DGM_SEAL_KEY, DGM_SEAL_BLANK
+ * is filled in (seal.h) when sealed says that there is one.  On failure all ranks return the same
  * error and PATH is as it was.  Collective on grid->world. */
 dgm_err dgm_sharded_save(const char *path, const dgm_grid *grid, const dgm_params *params, const dgm_sharded_block *blocks, int n_blocks,
-                         int64_t lo, int64_t hi, const dgm_safetensors_string_pair *strings, int n_strings);
+                         int64_t lo, int64_t hi, const dgm_safetensors_string_pair *strings, int n_strings, bool sealed);
 
 /* DGM_ERR_INPUT unless the file holds exactly the tensors of params under these prefixes, with their shapes.  Not collective. */
 dgm_err dgm_sharded_check(const dgm_safetensors *file, const char *path, const dgm_params *params, const dgm_sharded_block *blocks, int n_blocks);

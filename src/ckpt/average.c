@@ -41,6 +41,7 @@ static dgm_err open_models(const char *const *models, int n, dgm_model_file **fi
         free(done);
         if (is_checkpoint) DGM_TRY(dgm_ckpt_verify(models[i], dgm_grid_single()));
         DGM_TRY(dgm_model_file_open(models[i], &files[i]));
+        DGM_TRY(dgm_model_file_verify(files[i]));
         DGM_TRY(check_alike(files[0], files[i]));
     }
     return DGM_OK;

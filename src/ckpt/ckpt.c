@@ -90,7 +90,7 @@ static dgm_err save_parts(const places *p, int64_t step, const dgm_grid *grid, c
     static const dgm_safetensors_string_pair format = {"format", "pt"};
     blocks_of(ckpt, blocks, prefix);
     DGM_TRY(dgm_model_file_save(p->model, grid, ckpt->params, strings, ckpt->flat));
-    DGM_TRY(dgm_sharded_save(p->optimizer, grid, ckpt->params, blocks, ckpt->n_moments, ckpt->lo, ckpt->hi, &format, 1));
+    DGM_TRY(dgm_sharded_save(p->optimizer, grid, ckpt->params, blocks, ckpt->n_moments, ckpt->lo, ckpt->hi, &format, 1, false));
     dgm_err err = grid->rank == 0 ? dgm_io_write_file(p->state, state, strlen(state)) : DGM_OK;
     DGM_TRY(dgm_coll_agree(grid, DGM_AXIS_WORLD, err));
     return dgm_ckpt_done_write(p->partial, step, grid);
@@ -140,7 +140,7 @@ dgm_err dgm_ckpt_load(const char *path, const dgm_grid *grid, const dgm_ckpt *ck
 {
     dgm_model_file *model = NULL;
     dgm_err err = dgm_model_file_open(path, &model);
-    if (err == DGM_OK) err = dgm_model_file_read(model, ckpt->params, ckpt->flat);
+    if (err == DGM_OK) err = dgm_model_file_read_range(model, ckpt->params, 0, ckpt->params->n_floats, ckpt->flat); /* DONE has been checked */
     if (err == DGM_OK) err = load_moments(path, ckpt);
     dgm_model_file_close(model);
     return dgm_coll_agree(grid, DGM_AXIS_WORLD, err);

@@ -2,8 +2,8 @@
 #include "ckpt_done.h"
 
 #include "dgm/coll.h"
-#include "dgm/digest.h"
 #include "dgm/io.h"
+#include "dgm/seal.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -36,23 +36,9 @@ static dgm_err size_of(const char *dir, const char *name, int64_t *bytes)
 /* The digest of a file of that many bytes, which all ranks know. */
 static dgm_err digest_together(const char *dir, const char *name, int64_t bytes, const dgm_grid *grid, uint64_t *root)
 {
-    int64_t n = dgm_digest_n_blocks(bytes);
     char *path = dgm_io_join(dir, name);
-    uint64_t *hash = calloc((size_t)n + 1, sizeof *hash);
-    int64_t *start = calloc((size_t)grid->size + 1, sizeof *start);
-    dgm_err err = path == NULL || hash == NULL || start == NULL ? no_room(dir) : DGM_OK;
-    if (err == DGM_OK) {
-        for (int r = 0; r <= grid->size; r++) start[r] = n * r / grid->size;
-        err = dgm_digest_blocks(path, bytes, start[grid->rank], start[grid->rank + 1], hash);
-    }
-    err = dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
-    if (err == DGM_OK) {
-        for (int r = 0; r <= grid->size; r++) start[r] *= (int64_t)sizeof *hash;
-        err = dgm_coll_gather_parts(grid, DGM_AXIS_WORLD, hash, start);
-    }
-    if (err == DGM_OK) *root = dgm_digest_root(hash, n);
-    free(start);
-    free(hash);
+    dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, path != NULL ? DGM_OK : no_room(dir));
+    if (err == DGM_OK) err = dgm_seal_digest(path, bytes, grid, root);
     free(path);
     return err;
 }

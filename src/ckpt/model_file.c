@@ -3,6 +3,7 @@
 
 #include "dgm/coll.h"
 #include "dgm/io.h"
+#include "dgm/seal.h"
 #include "dgm/sharded.h"
 
 #include <stdlib.h>
@@ -15,7 +16,7 @@ struct dgm_model_file {
     dgm_model_strings strings;
 };
 
-enum { MAX_STRINGS = 5 };
+enum { MAX_STRINGS = 6 };
 
 /* The metadata of a model file; *architecture is the caller's to free. */
 static dgm_err collect_strings(const dgm_params *params, const dgm_model_strings *strings, dgm_safetensors_string_pair *pair, int *n,
@@ -28,6 +29,7 @@ static dgm_err collect_strings(const dgm_params *params, const dgm_model_strings
     int k = 0;
     pair[k++] = (dgm_safetensors_string_pair){"format", "pt"};
     pair[k++] = (dgm_safetensors_string_pair){"architecture", text};
+    pair[k++] = (dgm_safetensors_string_pair){DGM_SEAL_KEY, DGM_SEAL_BLANK};
     if (strings->tokenizer != NULL)
         pair[k++] = (dgm_safetensors_string_pair){strings->tgt_tokenizer != NULL ? "tokenizer.src" : "tokenizer", strings->tokenizer};
     if (strings->tgt_tokenizer != NULL) pair[k++] = (dgm_safetensors_string_pair){"tokenizer.tgt", strings->tgt_tokenizer};
@@ -50,7 +52,7 @@ dgm_err dgm_model_file_save(const char *path, const dgm_grid *grid, const dgm_pa
         dgm_params_slices(params, grid->dp_size, start);
         int64_t lo = start[grid->dp_rank], hi = start[grid->dp_rank + 1];
         const dgm_sharded_block block = {"", flat + lo};
-        err = dgm_sharded_save(path, grid, params, &block, 1, lo, hi, pair, n);
+        err = dgm_sharded_save(path, grid, params, &block, 1, lo, hi, pair, n, true);
     }
     free(start);
     free(architecture);
@@ -126,7 +128,15 @@ dgm_err dgm_model_file_read_range(const dgm_model_file *file, const dgm_params *
     return dgm_sharded_load(file->tensors, params, &block, 1, lo, hi);
 }
 
+dgm_err dgm_model_file_verify(const dgm_model_file *file)
+{
+    const char *digest = dgm_safetensors_string(file->tensors, DGM_SEAL_KEY);
+    if (digest == NULL) return DGM_FAIL(DGM_ERR_INPUT, "%s: its metadata have no \"" DGM_SEAL_KEY "\"", file->path);
+    return dgm_seal_check(file->path, digest);
+}
+
 dgm_err dgm_model_file_read(const dgm_model_file *file, const dgm_params *params, float *flat)
 {
+    DGM_TRY(dgm_model_file_verify(file));
     return dgm_model_file_read_range(file, params, 0, params->n_floats, flat);
 }

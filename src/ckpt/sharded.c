@@ -3,6 +3,7 @@
 #include "dgm/sharded.h"
 
 #include "dgm/coll.h"
+#include "dgm/seal.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,8 +100,22 @@ static dgm_err write_parts(dgm_safetensors_writer *w, const dgm_grid *grid, cons
     return dgm_safetensors_flush(w);
 }
 
+static dgm_err seal_partial(const char *path, const dgm_grid *grid)
+{
+    size_t n = strlen(path) + sizeof ".tmp";
+    char *tmp = malloc(n);
+    dgm_err err = tmp != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
+    err = dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
+    if (err == DGM_OK) {
+        snprintf(tmp, n, "%s.tmp", path);
+        err = dgm_seal_close(tmp, grid);
+    }
+    free(tmp);
+    return err;
+}
+
 dgm_err dgm_sharded_save(const char *path, const dgm_grid *grid, const dgm_params *params, const dgm_sharded_block *blocks, int n_blocks,
-                         int64_t lo, int64_t hi, const dgm_safetensors_string_pair *strings, int n_strings)
+                         int64_t lo, int64_t hi, const dgm_safetensors_string_pair *strings, int n_strings, bool sealed)
 {
     bool is_root = grid->rank == 0, created = false;
     dgm_safetensors_writer *w = NULL;
@@ -118,6 +133,7 @@ dgm_err dgm_sharded_save(const char *path, const dgm_grid *grid, const dgm_param
         err = dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
     }
     dgm_safetensors_writer_close(w);
+    if (err == DGM_OK && sealed) err = seal_partial(path, grid);
     if (err == DGM_OK) {
         if (is_root) err = dgm_safetensors_commit(path);
         err = dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
