@@ -26,6 +26,16 @@ static char *state_text(const dgm_train_run *run)
     return text;
 }
 
+/* How the model came about, for its file: what decided it, and nothing of where it ran. */
+static char *training_record(const dgm_train_run *run)
+{
+    json_t *json = json_pack("{s:I, s:s, s:o}", "step", (json_int_t)run->step, "data", dgm_dataset_hash(run->dataset), "experiment",
+                             dgm_train_experiment(run->config));
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(json);
+    return text;
+}
+
 static dgm_err take_state(dgm_train_run *run, const char *text, const char *where)
 {
     json_error_t error;
@@ -233,16 +243,17 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)
 dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
 {
     dgm_ckpt view = checkpoint_view(run);
-    dgm_model_strings strings = {.tokenizer = run->tokenizer.text, .tgt_tokenizer = run->tgt_tokenizer.text};
+    char *state = state_text(run), *record = training_record(run);
+    dgm_model_strings strings = {.tokenizer = run->tokenizer.text, .tgt_tokenizer = run->tgt_tokenizer.text, .training = record};
     int keep = DGM_MAX(run->settings.keep_checkpoints, run->settings.average_last);
-    char *state = state_text(run);
     dgm_run_log_pause(run->log);
-    dgm_err err = agree(run, state != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step));
+    dgm_err err = agree(run, state != NULL && record != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step));
     if (err == DGM_OK) err = dgm_ckpt_save(run->dir, run->step, run->grid, &view, &strings, state);
     if (err == DGM_OK && is_best) err = dgm_ckpt_mark(run->dir, "best", run->step, run->grid);
     if (err == DGM_OK) err = dgm_ckpt_prune(run->dir, keep, NULL, 0, run->grid);
     dgm_run_log_resume(run->log);
     free(state);
+    free(record);
     return err;
 }
 
