@@ -4,10 +4,11 @@
  * A step takes, over all live hypotheses, the candidates (hypothesis, next token) in order of their summed log-probability; equal sums
  * go to </s> first, then to the lower token id, then to the earlier hypothesis.  Walking down that order, </s> finishes its hypothesis
  * when it stands among the first `beam` candidates; the first `beam` other candidates are the live hypotheses of the next step.  A
- * hypothesis of max_length tokens can only be finished.  Log-probabilities are at most 0, so a live hypothesis of sum s ends with a
- * score of at most s / penalty(max_length + 1); where that does not exceed the score of the n_best-th best finished one, it is dropped.
- * The search ends when `beam` hypotheses have finished (so beam 1 is greedy decoding) or no live one is left.
- */
+ * hypothesis of max_length tokens can only be finished.  The search ends when
+ *   - `beam` hypotheses have finished (so beam 1 is greedy decoding), or
+ *   - no live hypothesis can beat the n_best-th best finished one any more.  Log-probabilities are at most 0: a live hypothesis of sum s
+ *     ends with a score of at most s / penalty(max_length + 1).
+ * The second rule saves time and changes no result: asking for more of them gives the same ones first. */
 #ifndef DGM_BEAM_H
 #define DGM_BEAM_H
 

@@ -2,6 +2,7 @@
 #ifndef DGM_TRANSLATE_H
 #define DGM_TRANSLATE_H
 
+#include "dgm/config.h"
 #include "dgm/grid.h"
 #include "dgm/search.h"
 #include "dgm/tokenizer.h"
@@ -14,6 +15,10 @@ typedef struct {
 
 /* Beam as dgm_beam_defaults, batch_tokens 1024, max_src_tokens 1024. */
 dgm_translate_options dgm_translate_defaults(void);
+
+/* The command-line options of all that, and what they say once parsed.  DGM_ERR_USAGE as dgm_beam_check. */
+extern const dgm_option dgm_translate_option_table[];
+dgm_err dgm_translate_options_read(const dgm_config *config, dgm_translate_options *out);
 
 /* Sentences and the memory they are in.  Zero-initialise ({0}). */
 typedef struct {

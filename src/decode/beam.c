@@ -116,7 +116,7 @@ static void grow(dgm_beam *b, candidate c, int to)
     b->parent[to] = c.from;
 }
 
-/* Whether a live hypothesis of this sum may still become one of the results. */
+/* Whether a live hypothesis of this sum, or of a lower one, may still become one of the results. */
 static bool can_win(const dgm_beam *b, double sum)
 {
     if (b->done.n < b->options.n_best) return true;
@@ -139,9 +139,7 @@ dgm_err dgm_beam_advance(dgm_beam *b, const int32_t *token, const double *log_pr
     b->ids = b->next_ids, b->next_ids = ids;
     b->sum = b->next_sum, b->next_sum = sum;
     b->length++;
-    b->n_live = 0;
-    if (b->n_done >= beam) return DGM_OK;
-    /* Sums fall from first to last: those that can win are the first ones. */
-    while (b->n_live < n_live && can_win(b, b->sum[b->n_live])) b->n_live++;
+    /* The first live hypothesis has the largest sum. */
+    b->n_live = n_live > 0 && b->n_done < beam && can_win(b, b->sum[0]) ? n_live : 0;
     return DGM_OK;
 }

@@ -6,11 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-dgm_translate_options dgm_translate_defaults(void)
-{
-    return (dgm_translate_options){.beam = dgm_beam_defaults(), .batch_tokens = 1024, .max_src_tokens = 1024};
-}
-
 /* ---- lists of sentences ---- */
 
 void dgm_sentence_list_fini(dgm_sentence_list *list)
@@ -66,7 +61,7 @@ dgm_err dgm_sentence_list_broadcast(const dgm_grid *grid, dgm_sentence_list *lis
     int64_t counts[2] = {list->n, list->ids.n}, *length = NULL;
     DGM_TRY(dgm_coll_broadcast(grid, DGM_AXIS_WORLD, 0, counts, sizeof counts));
     dgm_err err = reserve(list, counts[0]);
-    if (err == DGM_OK) err = dgm_ids_reserve(&list->ids, counts[1] - list->ids.n);
+    if (err == DGM_OK) err = dgm_ids_reserve(&list->ids, DGM_MAX(counts[1] - list->ids.n, 0));
     if (err == DGM_OK && (length = malloc((size_t)DGM_MAX(counts[0], 1) * sizeof *length)) == NULL)
         err = DGM_FAIL(DGM_ERR_NOMEM, "%lld sentences", (long long)counts[0]);
     DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, err));
