@@ -122,6 +122,7 @@ static int test_save(const char *first, int ranks, int tp)
         leave_group(&m);
     }
     tap_ok(saved, "%d x %d saves a checkpoint", ranks / tp, tp);
+    free(run);
     if (ranks == 1) return 0;
     tap_ok(same, "%d x %d: all files are those of one rank, byte for byte", ranks / tp, tp);
     int any = 0;
