@@ -2,7 +2,8 @@
  * that path splits K differently for different shapes, so a row computed alone would not have the bits it has in a whole batch.
  *
  * Sums over leaves and pieces are separate products (beta 0) added afterwards: with beta 1 the rounding depends on where K crosses
- * BLIS's K block.  Each block of c goes through its whole tree before the next begins, so partial sums stay in the L2 cache. */
+ * BLIS's K block.  Only the second product of a pair is added by BLIS itself, when its K fits in one such block: the same bits for
+ * half the additions.  Each block of c goes through its whole tree before the next begins, so partial sums stay in the cache. */
 #include "dgm/gemm.h"
 
 #include "dgm/elem.h"
@@ -11,8 +12,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A block of c: at most BLOCK_COLUMNS wide and BLOCK_FLOATS large, but not less than BLOCK_MIN_ROWS high.  Chosen by tests/bench_num. */
-enum { BLOCK_FLOATS = 64 << 10, BLOCK_COLUMNS = 1024, BLOCK_MIN_ROWS = 64 };
+/* A block of c: at most BLOCK_COLUMNS wide and BLOCK_FLOATS large, but not less than BLOCK_MIN_ROWS high.  Chosen by tests/bench_num:
+ * smaller blocks add in L2 rather than L3, but BLIS then packs its operands for fewer rows; for leaves of 64 tokens at d_model = 512
+ * packing weighs more, and narrow products do not care. */
+enum { BLOCK_FLOATS = 256 << 10, BLOCK_COLUMNS = 1024, BLOCK_MIN_ROWS = 64 };
 
 static int n_threads_now = 1;
 
@@ -40,16 +43,10 @@ static void zero(int64_t m, int64_t n, float *c, int64_t ldc)
     for (int64_t i = 0; i < m; i++) memset(c + i * ldc, 0, (size_t)n * sizeof *c);
 }
 
-void dgm_gemm(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
-              int64_t ldb, float *c, int64_t ldc)
+/* c = beta c + op(a) op(b), m, n and k at least 1. */
+static void multiply(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
+                     int64_t ldb, float beta, float *c, int64_t ldc)
 {
-    DGM_ASSERT(m >= 0 && n >= 0 && k >= 0);
-    if (m == 0 || n == 0) return;
-    DGM_ASSERT(ldc >= n || m == 1);
-    if (k == 0) {
-        zero(m, n, c, ldc);
-        return;
-    }
     int64_t a_columns = ta == DGM_GEMM_N ? k : m, b_columns = tb == DGM_GEMM_N ? n : k;
     DGM_ASSERT(lda >= a_columns || (ta == DGM_GEMM_N ? m : k) == 1);
     DGM_ASSERT(ldb >= b_columns || (tb == DGM_GEMM_N ? k : n) == 1);
@@ -60,9 +57,19 @@ void dgm_gemm(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_
     bli_rntm_init(&rntm);
     bli_rntm_set_num_threads(n_threads_now, &rntm);
     bli_rntm_set_l3_sup(small_path(), &rntm);
-    float one = 1, nought = 0;
+    float one = 1;
     bli_sgemm_ex(ta == DGM_GEMM_N ? BLIS_NO_TRANSPOSE : BLIS_TRANSPOSE, tb == DGM_GEMM_N ? BLIS_NO_TRANSPOSE : BLIS_TRANSPOSE, m, n, k,
-                 &one, (float *)(uintptr_t)a, lda, 1, (float *)(uintptr_t)b, ldb, 1, &nought, c, ldc, 1, NULL, &rntm);
+                 &one, (float *)(uintptr_t)a, lda, 1, (float *)(uintptr_t)b, ldb, 1, &beta, c, ldc, 1, NULL, &rntm);
+}
+
+void dgm_gemm(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
+              int64_t ldb, float *c, int64_t ldc)
+{
+    DGM_ASSERT(m >= 0 && n >= 0 && k >= 0);
+    if (m == 0 || n == 0) return;
+    DGM_ASSERT(ldc >= n || m == 1);
+    if (k == 0) zero(m, n, c, ldc);
+    else multiply(ta, tb, m, n, k, a, lda, b, ldb, 0, c, ldc);
 }
 
 /* ---- trees of products ---- */
@@ -73,6 +80,7 @@ typedef struct {
     const float *a, *b;
     int64_t lda, ldb;
     int64_t row, column, rows, columns; /* the block of c */
+    int64_t k_block;                    /* BLIS's */
 } tree;
 
 static int levels(int n_parts)
@@ -92,22 +100,35 @@ static int64_t block_rows(int64_t n)
 
 int64_t dgm_gemm_scratch_floats(int64_t n, int n_parts) { return levels(n_parts) * block_rows(n) * block_columns(n); }
 
-static void product(const tree *t, int part, float *c, int64_t ldc)
+static void product(const tree *t, int part, bool add, float *c, int64_t ldc)
 {
     int64_t from = t->start[part], k = t->start[part + 1] - from;
     DGM_ASSERT(k >= 0);
     const float *a = t->ta == DGM_GEMM_N ? t->a + t->row * t->lda + from : t->a + from * t->lda + t->row;
-    dgm_gemm(t->ta, DGM_GEMM_N, t->rows, t->columns, k, a, t->lda, t->b + from * t->ldb + t->column, t->ldb, c, ldc);
+    const float *b = t->b + from * t->ldb + t->column;
+    if (add) multiply(t->ta, DGM_GEMM_N, t->rows, t->columns, k, a, t->lda, b, t->ldb, 1, c, ldc);
+    else dgm_gemm(t->ta, DGM_GEMM_N, t->rows, t->columns, k, a, t->lda, b, t->ldb, c, ldc);
+}
+
+/* Whether BLIS may add a part's product to c itself: within one K block it rounds c + (whole product) once, as the addition would. */
+static bool adds_itself(const tree *t, int part)
+{
+    int64_t k = t->start[part + 1] - t->start[part];
+    return k >= 1 && k <= t->k_block;
 }
 
 /* c = S(lo, n); the right half is made in the first block of scratch, its own halves in the blocks behind. */
 static void sum_tree(const tree *t, int lo, int n, float *c, int64_t ldc, float *scratch)
 {
     if (n == 1) {
-        product(t, lo, c, ldc);
+        product(t, lo, false, c, ldc);
         return;
     }
     sum_tree(t, lo, n / 2, c, ldc, scratch);
+    if (n == 2 && adds_itself(t, lo + 1)) {
+        product(t, lo + 1, true, c, ldc);
+        return;
+    }
     sum_tree(t, lo + n / 2, n / 2, scratch, t->columns, scratch + t->rows * t->columns);
     if (ldc == t->columns) {
         dgm_elem_add(t->rows * t->columns, scratch, c);
@@ -120,6 +141,7 @@ static void blocks(tree t, int64_t m, int64_t n, int n_parts, float *c, int64_t 
 {
     DGM_ASSERT(n_parts >= 1 && (n_parts & (n_parts - 1)) == 0);
     int64_t high = n_parts == 1 ? m : block_rows(n), wide = n_parts == 1 ? n : block_columns(n);
+    t.k_block = small_path() ? 0 : bli_cntx_get_blksz_def_dt(BLIS_FLOAT, BLIS_KC, bli_gks_query_cntx());
     for (t.column = 0; t.column < n; t.column += wide) {
         t.columns = DGM_MIN(wide, n - t.column);
         for (t.row = 0; t.row < m; t.row += high) {
@@ -132,11 +154,11 @@ static void blocks(tree t, int64_t m, int64_t n, int n_parts, float *c, int64_t 
 void dgm_gemm_pieces(int64_t m, int64_t n, const int64_t *piece_start, int n_pieces, const float *a, int64_t lda, const float *b,
                      int64_t ldb, float *c, int64_t ldc, float *scratch)
 {
-    blocks((tree){DGM_GEMM_N, piece_start, a, b, lda, ldb, 0, 0, 0, 0}, m, n, n_pieces, c, ldc, scratch);
+    blocks((tree){DGM_GEMM_N, piece_start, a, b, lda, ldb, 0, 0, 0, 0, 0}, m, n, n_pieces, c, ldc, scratch);
 }
 
 void dgm_gemm_leaves(int64_t m, int64_t n, const int64_t *leaf_start, int n_leaves, const float *a, int64_t lda, const float *b,
                      int64_t ldb, float *c, int64_t ldc, float *scratch)
 {
-    blocks((tree){DGM_GEMM_T, leaf_start, a, b, lda, ldb, 0, 0, 0, 0}, m, n, n_leaves, c, ldc, scratch);
+    blocks((tree){DGM_GEMM_T, leaf_start, a, b, lda, ldb, 0, 0, 0, 0, 0}, m, n, n_leaves, c, ldc, scratch);
 }

@@ -39,8 +39,9 @@ static inline double scalar_log(double x)
     double m;
     memcpy(&m, &bits, sizeof m);
     if (m > 1.4142135623730951) m *= 0.5, n++;
+    static const double odd[12] = {1.0 / 23, 1.0 / 21, 1.0 / 19, 1.0 / 17, 1.0 / 15, 1.0 / 13, 1.0 / 11, 1.0 / 9, 1.0 / 7, 1.0 / 5, 1.0 / 3, 1};
     double s = (m - 1) / (m + 1), z = s * s, p = 0;
-    for (int k = 23; k >= 1; k -= 2) p = p * z + 1.0 / k; /* |s| <= 0.172: the rest is below 1e-19 */
+    for (int k = 0; k < 12; k++) p = p * z + odd[k]; /* |s| <= 0.172: the rest is below 1e-19 */
     return n * ln2_high + (2 * s * p + n * ln2_low);
 }
 
