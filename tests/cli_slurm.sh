@@ -104,7 +104,7 @@ echo finish >behave
 scancel --signal=USR1 "$train"
 holds "a training that stopped early is put back, and the chain ends" wait_for 90 slurm_job_is "$eval" COMPLETED
 holds "in this order" test "$(calls)" = "prepare 1;train stopped;train 4;eval 2;"
-holds "the training was told" grep -q -- "^train 4: train --data data/x --config tiny --tp 2 --out runs/x --resume auto --max-steps 7\$" calls
+holds "the training was told" grep -q -- "^train 4: train --data data/x --config tiny --tp 2 --threads 1 --out runs/x --resume auto --max-steps 7\$" calls
 holds "prepare was told" grep -q -- "--src a.en b.en --tgt a.de b.de --valid-src v.en --valid-tgt v.de --vocab-size 100 --out data/x\$" calls
 holds "eval was told" grep -q -- "^eval 2: eval --model runs/x/model.safetensors --src t.en --ref t.de\$" calls
 holds "the score is kept" grep -q "BLEU 99" runs/x/test.txt
