@@ -1,21 +1,8 @@
 #!/bin/sh
 # dragoman demo-corpus: what the demonstration promises of its corpus, checked on the files it writes.
-dragoman=$DGM_BUILDDIR/dragoman
-tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
+. "$DGM_SRCDIR/tests/tap.sh"
 export LC_ALL=C
-n=0
-failed=0
 
-result() { # result STATUS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else failed=1 && echo "not ok $n - $2"; fi
-}
-is() { # is GOT WANT NAME
-    [ "$1" = "$2" ] || echo "# got $1, want $2"
-    [ "$1" = "$2" ]
-    result $? "$3"
-}
 # Each line as its words in alphabetical order, without case and punctuation.
 bags() {
     tr 'A-Z' 'a-z' <"$1" | tr -d '.,' | awk '{
@@ -25,52 +12,46 @@ bags() {
         print s }' | sort -u
 }
 
-"$dragoman" demo-corpus --out a --train 20000 --valid 300 --test 400 >printed 2>err
-result $? "demo-corpus: exit code 0"
+runs 0 "$dragoman" demo-corpus --train 20000 --valid 300 --test 400 --out a
+cp out printed
 for part in train valid test; do
     case $part in train) want=20000 ;; valid) want=300 ;; test) want=400 ;; esac
     for language in en wld; do
-        is "$(wc -l <a/$part.$language | tr -d ' ')" $want "$part.$language has $want lines"
-        is "$(sort -u a/$part.$language | wc -l | tr -d ' ')" $want "no line of $part.$language occurs twice"
+        equal "$(wc -l <a/$part.$language | tr -d ' ')" $want "$part.$language has $want lines"
+        equal "$(sort -u a/$part.$language | wc -l | tr -d ' ')" $want "no line of $part.$language occurs twice"
         bags a/$part.$language >bags.$part.$language
     done
 done
 for language in en wld; do
     for held in valid test; do
-        is "$(comm -12 bags.train.$language bags.$held.$language | wc -l | tr -d ' ')" 0 "no $held bag of words is in train, $language"
+        equal "$(comm -12 bags.train.$language bags.$held.$language | wc -l | tr -d ' ')" 0 "no $held bag of words is in train, $language"
     done
-    is "$(comm -12 bags.valid.$language bags.test.$language | wc -l | tr -d ' ')" 0 "no valid bag of words is in test, $language"
+    equal "$(comm -12 bags.valid.$language bags.test.$language | wc -l | tr -d ' ')" 0 "no valid bag of words is in test, $language"
 done
 # The check of bags must see what it looks for: a sentence in another order, case and punctuation.
 awk 'NR == 5 { sub(/\.$/, ""); for (i = NF; i > 0; i--) printf "%s%s", $i, (i > 1 ? " " : "\n") }' a/train.en >turned
 bags turned >bags.turned
-is "$(comm -12 bags.train.en bags.turned | wc -l | tr -d ' ')" 1 "a training sentence read backwards is found"
+equal "$(comm -12 bags.train.en bags.turned | wc -l | tr -d ' ')" 1 "a training sentence read backwards is found"
 
 awk '{ if (NF < 4 || NF > 12) exit 1 }' a/train.en
 result $? "sentences of 4 to 12 words"
-is "$(cat a/train.en a/train.wld | tr -d 'A-Za-z ,.\n' | wc -c | tr -d ' ')" 0 "letters, spaces, commas, full stops alone"
+equal "$(cat a/train.en a/train.wld | tr -d 'A-Za-z ,.\n' | wc -c | tr -d ' ')" 0 "letters, spaces, commas, full stops alone"
 
 score() { "$dragoman" score --hyp "$1" --ref a/test.wld --width 2 | sed 's/.* = \([0-9.]*\) .*(BP.*/\1/'; }
 baseline=$(score a/test.word-by-word.wld)
-is "$(sed -n 's/^word by word: .* = \([0-9.]*\) .*(BP.*/\1/p' printed)" "$baseline" "the printed baseline is that of the written file"
+equal "$(sed -n 's/^word by word: .* = \([0-9.]*\) .*(BP.*/\1/p' printed)" "$baseline" "the printed baseline is that of the written file"
 awk "BEGIN { exit !($baseline > 1 && $baseline < 40) }"
 result $? "word by word stays below 40 BLEU: $baseline"
 copied=$(score a/test.en)
 awk "BEGIN { exit !($copied < 5) }"
 result $? "copying the source stays below 5 BLEU: $copied"
 
-"$dragoman" demo-corpus --out b --train 20000 --valid 300 --test 400 >/dev/null 2>err
-diff -r a b >/dev/null
-result $? "the same seed gives the same bytes"
-"$dragoman" demo-corpus --out c --train 20000 --valid 300 --test 400 --seed 2 >/dev/null 2>err
-! cmp -s a/train.en c/train.en
-result $? "another seed gives other sentences"
-"$dragoman" demo-corpus >out 2>err
-is $? 2 "without --out: exit code 2"
-"$dragoman" demo-corpus --out /dev/null/x >out 2>err
-is $? 1 "a folder that cannot be made: exit code 1"
-grep -q /dev/null err
-result $? "and it is named"
+runs 0 "$dragoman" demo-corpus --train 20000 --valid 300 --test 400 --out b
+same a b "the same seed gives the same bytes"
+runs 0 "$dragoman" demo-corpus --train 20000 --valid 300 --test 400 --out c --seed 2
+differs a/train.en c/train.en "another seed gives other sentences"
+runs 2 "$dragoman" demo-corpus
+runs 1 "$dragoman" demo-corpus --out /dev/null/x
+says /dev/null
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -1,32 +1,14 @@
 #!/bin/sh
 # dragoman eval as a user calls it, with a small model of random weights: its numbers on any number of ranks and order of lines, as text and
 # JSON, against those of translate and score; what is refused.
-dragoman=$DGM_BUILDDIR/dragoman
-tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-n=0
-failed=0
-run=
+. "$DGM_SRCDIR/tests/tap.sh"
+run= # in front of the command: mpirun and its ranks
 
-result() { # result HOLDS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else failed=1 && echo "not ok $n - $2" && sed 's/^/# /' out err; fi
-}
-evaluate() { # evaluate CODE ARGUMENTS...: runs it behind $run; the exit code must be CODE
-    want=$1
+evaluate() { # evaluate CODE ARGUMENTS...
+    code=$1
     shift
-    # shellcheck disable=SC2086
-    timeout 120 $run "$dragoman" eval "$@" >out 2>err </dev/null
-    [ $? -eq "$want" ]
-    result $? "${run:+$run }eval $*: exit code $want"
-}
-same() { # same FILE FILE NAME
-    cmp "$1" "$2" >>err 2>&1
-    result $? "$3"
-}
-says() { # says out|err TEXT
-    grep -qF -- "$2" "$1"
-    result $? "std$1: $2"
+    # shellcheck disable=SC2086 # words
+    runs "$code" $run "$dragoman" eval "$@"
 }
 
 cat >src <<'EOF'
@@ -52,9 +34,9 @@ a="--model model.safetensors --max-length-factor 1"
 evaluate 0 $a --src src --ref ref --hyp-out hyps
 cp out table
 cp hyps plain
-says out 'lines                  6'
-says out 'reference words        14'
-says out 'BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:dragoman-'
+prints 'lines                  6'
+prints 'reference words        14'
+prints 'BLEU|nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:dragoman-'
 "$dragoman" translate $a <src >translated 2>>err
 same translated hyps "--hyp-out keeps what translate prints"
 "$dragoman" score --hyp hyps --ref ref >scored
@@ -63,15 +45,15 @@ same bleu scored "BLEU is what score says of these translations"
 
 evaluate 0 $a --src src --ref ref --json
 cp out json
-says json '"ref_words": 14'
-says json '"version": "dragoman-'
+found json '"ref_words": 14'
+found json '"version": "dragoman-'
 field() { sed -n "s/^ \"$1\": \\([-0-9.e]*\\),*\$/\\1/p" json; }
 awk -v nll="$(field nll)" -v ppl="$(field perplexity)" -v word="$(field perplexity_per_word)" -v tokens="$(field ref_tokens)" 'BEGIN {
     near = 1e-9; x = exp(nll) / ppl - 1; y = exp(nll * tokens / 14) / word - 1
     exit !(nll > 0 && x * x < near && y * y < near) }'
 result $? "perplexities are exp of the negative log-likelihood per token and per word"
 for ranks in 2 3; do
-    run="${MPIRUN:-mpirun} -n $ranks"
+    run="$mpirun -n $ranks"
     evaluate 0 $a --src src --ref ref --json --hyp-out hyps
     same out json "$ranks ranks: the same numbers to the last digit"
     same hyps plain "$ranks ranks: the same translations"
@@ -84,34 +66,33 @@ evaluate 0 $a --src src.gz --ref ref.gz --json
 sed 's/"src.gz"/"src"/' out >back
 same back json "lines in another order, compressed: the same numbers"
 evaluate 0 $a --src src --ref ref --json --label-smoothing 0
-grep -E '"(loss|nll)"' out | sed 's/.*: //' | uniq | wc -l | grep -qx 1
-result $? "without smoothing the two losses are one"
+equal "$(grep -E '"(loss|nll)"' out | sed 's/.*: //' | uniq | wc -l)" 1 "without smoothing the two losses are one"
 evaluate 0 $a --src src --ref ref src
-says out 'BLEU|nrefs:2|'
+prints 'BLEU|nrefs:2|'
 
 mkdir folder && cp model.safetensors folder/
 evaluate 0 --model folder --max-length-factor 1 --src src --ref ref
 same out table "a folder that holds a model"
 
 evaluate 2 --model model.safetensors --src src
-says err 'missing --ref'
+says 'missing --ref'
 evaluate 3 --model absent --src src --ref ref
-says err 'absent'
+says 'absent'
 evaluate 3 --model ref --src src --ref ref
 evaluate 3 $a --src absent --ref ref
-says err 'absent'
+says 'absent'
 head -4 ref >short
 evaluate 3 $a --src src --ref short
-says err 'short'
-run="${MPIRUN:-mpirun} -n 2"
+says 'short'
+run="$mpirun -n 2"
 evaluate 3 $a --src src --ref short
 run=
 evaluate 3 $a --src src --ref ref --max-src-tokens 20
-says err 'src, line 4: '
+says 'src, line 4: '
 : >nothing
 evaluate 3 $a --src nothing --ref nothing
-says err 'nothing is empty'
+says 'nothing is empty'
 evaluate 1 $a --src src --ref ref --hyp-out absent/hyps
-says err 'absent/hyps'
-echo "1..$n"
-exit $failed
+says 'absent/hyps'
+
+done_testing

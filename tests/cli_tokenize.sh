@@ -1,36 +1,21 @@
 #!/bin/sh
 # dragoman tokenize and detokenize as a user calls them: DATA, tokenizer.json and model, pieces and ids, the trace, what is refused.
-dragoman=$DGM_BUILDDIR/dragoman
-tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-n=0
-failed=0
+. "$DGM_SRCDIR/tests/tap.sh"
 
-result() { # result HOLDS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else failed=1 && echo "not ok $n - $2" && head -n 20 out err 2>/dev/null | sed 's/^/# /'; fi
-}
-run() { # run CODE COMMAND ARGUMENTS...: reads `in`; the exit code must be CODE
-    want=$1
+run() { # run CODE COMMAND ARGUMENTS...
+    code=$1
     shift
-    timeout 60 "$dragoman" "$@" <in >out 2>err
-    [ $? -eq "$want" ]
-    result $? "$*: exit code $want"
+    runs "$code" "$dragoman" "$@"
 }
-prints() { # prints TEXT: all that the last run printed
+prints_only() { # prints_only TEXT: that line is all that the last run printed
     printf '%s\n' "$1" >want
-    cmp -s out want
-    result $? "prints: $1"
-}
-says() { # says TEXT: on stderr
-    grep -qF -- "$1" err
-    result $? "says: $1"
+    same out want "prints only: $1"
 }
 
 # "low" and "lower" are frequent, "st" is in "newest": merges that can be foretold.
 for i in 1 2 3 4 5 6 7 8 9 10; do echo 'low low lower'; echo 'low, newest'; done >text
-timeout 120 "$dragoman" prepare --src text --tgt text --valid-src text --valid-tgt text --vocab-size 276 --out DATA >out 2>err </dev/null
-result $? "prepare makes DATA"
+run 0 prepare --src text --tgt text --valid-src text --valid-tgt text --vocab-size 276 --out DATA
+input=in
 
 printf 'low\nlower  low,\n\n caf\303\251\n' >in
 run 0 tokenize --model DATA
@@ -38,21 +23,17 @@ cp out pieces
 [ "$(sed -n 1p out)" = '▁low' ] && [ "$(sed -n 3p out)" = '' ] && [ "$(sed -n 4p out)" = '▁ ▁ <0x63> <0x61> <0x66> <0xC3> <0xA9>' ]
 result $? "words, an empty line, characters never seen"
 run 0 tokenize --model DATA/tokenizer.json
-cmp -s out pieces
-result $? "the same from tokenizer.json"
+same out pieces "the same from tokenizer.json"
 run 0 tokenize --model DATA --ids
 cp out ids
-[ "$(sed -n 4p out)" = '260 260 103 101 106 199 173' ]
-result $? "ids"
+equal "$(sed -n 4p out)" '260 260 103 101 106 199 173' "ids"
 cp in text.want
 cp pieces in
 run 0 detokenize --model DATA
-cmp -s out text.want
-result $? "pieces give the text back"
+same out text.want "pieces give the text back"
 cp ids in
 run 0 detokenize --model DATA --ids
-cmp -s out text.want
-result $? "ids give the text back"
+same out text.want "ids give the text back"
 
 printf 'low' >in
 run 0 tokenize --model DATA --trace
@@ -61,7 +42,7 @@ result $? "the trace goes from characters through three merges to the pieces"
 
 printf '<s> ▁low </s> <0x0A> ▁low\n' >in
 run 0 detokenize --model DATA
-prints 'low  low'
+prints_only 'low  low'
 printf '2 289\n' >in
 run 3 detokenize --model DATA --ids
 says 'standard input, line 1: "289" is no id; expected 0 to 275'
@@ -93,9 +74,7 @@ run 3 tokenize --model odd.json
 says 'odd.json'
 if [ -w /dev/full ]; then
     echo low >in
-    "$dragoman" tokenize --model DATA <in >/dev/full 2>err
-    [ $? -eq 1 ]
-    result $? "a full disk is a failure"
+    runs 1 sh -c "'$dragoman' tokenize --model DATA >/dev/full" # a full disk
 fi
 
 # A model: a safetensors file whose metadata has the tokenizer.
@@ -112,12 +91,11 @@ model() { # model KEY FILE
 printf 'low\n' >in
 model tokenizer model.safetensors
 run 0 tokenize --model model.safetensors
-prints '▁low'
+prints_only '▁low'
 mkdir run && model tokenizer.tgt run/model.safetensors
 run 0 tokenize --model run --side tgt
-prints '▁low'
+prints_only '▁low'
 run 3 tokenize --model run
 says 'has neither "tokenizer" nor "tokenizer.src"'
 
-echo "1..$n"
-exit $failed
+done_testing

@@ -1,14 +1,9 @@
 #!/bin/sh
 # dragoman train as a user calls it: the same run on several layouts, killed and resumed, stopped by a signal, refused.
 . "$DGM_SRCDIR/tests/tap.sh"
+. "$DGM_SRCDIR/tests/toy_corpus.sh"
 
-# Two made-up languages of a few words: adjectives follow the noun on the target side.
-awk 'BEGIN { split("red old small big new", a); split("house dog tree car boat bird", b); split("rote alte kleine große neue", c);
-    split("Haus Hund Baum Auto Boot Vogel", d);
-    for (i = 0; i < 400; i++) { x = i % 5 + 1; y = int(i / 5) % 6 + 1; z = int(i / 30) % 6 + 1;
-        print "the " a[x] " " b[y] " sees " i " of my " b[z] "s." > "src"; print "das " d[y] " " c[x] " sieht " i " meiner " d[z] "." > "tgt" } }'
-head -n 20 src >valid.src
-head -n 20 tgt >valid.tgt
+toy_corpus
 cat >small.cfg <<'EOF'
 d_model = 32
 d_ff = 64

@@ -1,32 +1,14 @@
 #!/bin/sh
 # dragoman translate as a user calls it, with a small model of random weights: the same translations on any number of ranks, in any batch
 # and order; n-best lists; what is refused.
-dragoman=$DGM_BUILDDIR/dragoman
-tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
-cd "$tmp" || exit 1
-n=0
-failed=0
-run=
+. "$DGM_SRCDIR/tests/tap.sh"
+run= # in front of the command: mpirun and its ranks
 
-result() { # result HOLDS NAME
-    n=$((n + 1))
-    if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else failed=1 && echo "not ok $n - $2" && sed 's/^/# /' err && head -5 out | sed 's/^/# /'; fi
-}
-translate() { # translate CODE INPUT ARGUMENTS...: runs it on the input file, behind $run; the exit code must be CODE
-    want=$1 input=$2
+translate() { # translate CODE INPUT ARGUMENTS...: with the file INPUT as standard input
+    code=$1 input=$2
     shift 2
-    # shellcheck disable=SC2086
-    timeout 120 $run "$dragoman" translate "$@" >out 2>err <"$input"
-    [ $? -eq "$want" ]
-    result $? "${run:+$run }translate $* < $input: exit code $want"
-}
-same() { # same FILE FILE NAME
-    cmp "$1" "$2" >>err 2>&1
-    result $? "$3"
-}
-says() { # says TEXT
-    grep -qF -- "$1" err
-    result $? "stderr: $1"
+    # shellcheck disable=SC2086 # words
+    runs "$code" $run "$dragoman" translate "$@"
 }
 
 cat >in <<'EOF'
@@ -45,8 +27,7 @@ m="--model model.safetensors"
 
 translate 0 in $m
 cp out plain
-[ "$(wc -l <out)" -eq "$(wc -l <in)" ]
-result $? "a line for each line"
+equal "$(wc -l <out)" "$(wc -l <in)" "a line for each line"
 [ -z "$(sed -n 3p out)" ] && [ -z "$(sed -n 5p out)" ] && [ -n "$(sed -n 1p out)" ]
 result $? "blank lines stay empty, others do not"
 [ "$(sort -u out | wc -l)" -gt 4 ]
@@ -54,7 +35,7 @@ result $? "translations differ from line to line"
 
 translate 0 in $m --batch-tokens 7
 same out plain "small batches: the same translations"
-run="${MPIRUN:-mpirun} -n 3"
+run="$mpirun -n 3"
 translate 0 in $m
 same out plain "three ranks: the same translations"
 run=
@@ -66,9 +47,7 @@ gzip -c in >in.gz
 translate 0 in.gz $m
 same out plain "compressed input"
 translate 0 in $m --beam 1
-cmp -s out plain
-[ $? -eq 1 ]
-result $? "greedy decoding gives other translations"
+differs out plain "greedy decoding gives other translations"
 head -1 in | tr -d '\n' >open
 translate 0 open $m
 head -1 plain >first
@@ -79,8 +58,7 @@ translate 0 nothing $m
 result $? "nothing in, nothing out"
 
 translate 0 in $m --n-best 3
-[ "$(grep -c '^0 ||| .* ||| -[0-9.]*$' out)" -eq 3 ]
-result $? "three of the first line, with scores"
+equal "$(grep -c '^0 ||| .* ||| -[0-9.]*$' out)" 3 "three of the first line, with scores"
 awk -F ' [|][|][|] ' 'BEGIN { line = -1 } { if ($1 != line) { line = $1; print $2 } else if ($3 > score) exit 1; score = $3 }' out >firsts
 result $? "best first"
 same firsts plain "the first of each are the plain translations"
@@ -101,12 +79,12 @@ translate 3 in --model in
 translate 3 in $m --max-src-tokens 20
 says 'standard input, line 4: '
 says 'more than --max-src-tokens 20'
-run="${MPIRUN:-mpirun} -n 2"
+run="$mpirun -n 2"
 translate 3 in $m --max-src-tokens 20
 says 'standard input, line 4: '
 run=
 printf 'good\nbad \377 line\n' >invalid
 translate 3 invalid $m
 says 'standard input, line 2'
-echo "1..$n"
-exit $failed
+
+done_testing
