@@ -9,7 +9,7 @@
 # What the scheduler wants of every job: --account=..., --partition=..., --qos=...
 : "${DGM_SBATCH_OPTIONS:=}"
 
-# The machine.  A rank per NUMA domain with a thread per core is a good start; `dragoman bench` shows what is better.
+# The machine.  A rank per core with one thread is a good start; train prints target tokens/s and its share of the peak.
 : "${DGM_NODES:=1}"                # nodes of a training
 : "${DGM_RANKS_PER_NODE:=2}"
 : "${DGM_CORES_PER_RANK:=1}"

@@ -244,6 +244,7 @@ static void print_option(const dgm_option *o, FILE *out)
 void dgm_config_print_help(const dgm_config *config, FILE *out, const char *command, const char *synopsis, const char *summary)
 {
     fprintf(out, "usage: dragoman %s%s%s\n\n%s\n", command, synopsis && *synopsis ? " " : "", synopsis ? synopsis : "", summary);
-    if (config->n_entries > 0) fputs("\nOptions (in a config file: name = value, with _ for -):\n", out);
+    bool reads_files = dgm_config_find(config, "config", strlen("config")) != NULL;
+    if (config->n_entries > 0) fprintf(out, "\nOptions%s:\n", reads_files ? " (in a config file: name = value, with _ for -)" : "");
     for (int i = 0; i < config->n_entries; i++) print_option(config->entries[i].option, out);
 }
