@@ -343,17 +343,20 @@ static void test_mismatch(void)
     tap_err(dgm_ckpt_load(path, dgm_grid_single(), &c), DGM_ERR_INPUT, "so is one moment where there are two");
     tap_error_says("belongs to no part of this architecture");
     free_ckpt(&c);
-    dgm_params *kept = params, *wider = NULL;
-    dgm_hparams other = hp;
-    other.d_ff = 64;
-    if (dgm_params_create(&other, 0, 1, &wider) != DGM_OK) abort();
-    params = wider;
-    c = make_ckpt(0);
-    params = kept;
-    tap_err(dgm_ckpt_load(path, dgm_grid_single(), &c), DGM_ERR_INPUT, "another architecture is refused");
-    tap_error_says("fc1");
-    free_ckpt(&c);
-    dgm_params_destroy(wider);
+    for (int i = 0; i < 2; i++) {
+        dgm_params *kept = params, *changed = NULL;
+        dgm_hparams other = hp;
+        if (i == 0) other.d_ff = 64;
+        else other.activation = hp.activation == DGM_ACTIVATION_RELU ? DGM_ACTIVATION_GELU : DGM_ACTIVATION_RELU;
+        if (dgm_params_create(&other, 0, 1, &changed) != DGM_OK) abort();
+        params = changed;
+        c = make_ckpt(0);
+        params = kept;
+        tap_err(dgm_ckpt_load(path, dgm_grid_single(), &c), DGM_ERR_INPUT, "%s is refused", i == 0 ? "another shape" : "another activation of the same shapes");
+        tap_error_says(i == 0 ? "d_ff is 32, expected 64" : "activation is ");
+        free_ckpt(&c);
+        dgm_params_destroy(changed);
+    }
     free(path);
     free(run);
 }

@@ -29,6 +29,9 @@ dgm_err dgm_hparams_check(const dgm_hparams *hp);
 json_t *dgm_hparams_to_json(const dgm_hparams *hp);
 dgm_err dgm_hparams_from_json(const json_t *json, const char *where, dgm_hparams *out);
 
+/* DGM_ERR_INPUT naming the first field of `hp`, which `where` has, that is not as in `want`. */
+dgm_err dgm_hparams_check_same(const dgm_hparams *hp, const dgm_hparams *want, const char *where);
+
 int64_t dgm_hparams_n_parameters(const dgm_hparams *hp); /* elements of all logical tensors */
 
 /* Floating-point operations of the model's matrix products for one update: 2 per multiply-add, forward and backward (3 products

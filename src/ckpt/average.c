@@ -12,20 +12,12 @@ enum { STRETCH_FLOATS = 1 << 20 };
 
 static bool same_text(const char *a, const char *b) { return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0; }
 
-static bool same_architecture(const dgm_hparams *a, const dgm_hparams *b)
-{
-    json_t *x = dgm_hparams_to_json(a), *y = dgm_hparams_to_json(b);
-    bool same = x != NULL && json_equal(x, y);
-    json_decref(x);
-    json_decref(y);
-    return same;
-}
-
 static dgm_err check_alike(const dgm_model_file *first, const dgm_model_file *other)
 {
     const dgm_model_strings *a = dgm_model_file_strings(first), *b = dgm_model_file_strings(other);
     const char *differ = NULL;
-    if (!same_architecture(dgm_model_file_hparams(first), dgm_model_file_hparams(other))) differ = "architecture";
+    if (dgm_hparams_check_same(dgm_model_file_hparams(other), dgm_model_file_hparams(first), dgm_model_file_path(other)) != DGM_OK)
+        differ = "architecture";
     else if (!same_text(a->tokenizer, b->tokenizer) || !same_text(a->tgt_tokenizer, b->tgt_tokenizer)) differ = "tokenizer";
     if (differ == NULL) return DGM_OK;
     return DGM_FAIL(DGM_ERR_INPUT, "%s has another %s than %s: only models of one training can be averaged", dgm_model_file_path(other),

@@ -140,6 +140,7 @@ dgm_err dgm_ckpt_load(const char *path, const dgm_grid *grid, const dgm_ckpt *ck
 {
     dgm_model_file *model = NULL;
     dgm_err err = dgm_model_file_open(path, &model);
+    if (err == DGM_OK) err = dgm_hparams_check_same(dgm_model_file_hparams(model), &ckpt->params->hp, path); /* shapes do not show all of it */
     if (err == DGM_OK) err = dgm_model_file_read_range(model, ckpt->params, 0, ckpt->params->n_floats, ckpt->flat); /* DONE has been checked */
     if (err == DGM_OK) err = load_moments(path, ckpt);
     dgm_model_file_close(model);

@@ -1,6 +1,7 @@
 /* The architecture: checked once, where it enters; everything below may rely on it. */
 #include "dgm/hparams.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 int64_t dgm_hparams_default_virtual_tp(int64_t n_heads)
@@ -100,6 +101,25 @@ dgm_err dgm_hparams_from_json(const json_t *json, const char *where, dgm_hparams
     if (dgm_hparams_check(&hp) != DGM_OK) return dgm_error_context(DGM_ERR_INPUT, "%s", where);
     *out = hp;
     return DGM_OK;
+}
+
+dgm_err dgm_hparams_check_same(const dgm_hparams *hp, const dgm_hparams *want, const char *where)
+{
+    json_t *x = dgm_hparams_to_json(hp), *y = dgm_hparams_to_json(want), *value;
+    const char *name;
+    dgm_err err = x != NULL && y != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%s: architecture", where);
+    json_object_foreach(x, name, value)
+    {
+        const json_t *other = json_object_get(y, name);
+        if (err != DGM_OK || json_equal(value, other)) continue;
+        char *is = json_dumps(value, JSON_ENCODE_ANY), *expected = json_dumps(other, JSON_ENCODE_ANY);
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s has another architecture: %s is %s, expected %s", where, name, is ? is : "?", expected ? expected : "?");
+        free(is);
+        free(expected);
+    }
+    json_decref(x);
+    json_decref(y);
+    return err;
 }
 
 double dgm_hparams_flops(const dgm_hparams *hp, int64_t n_src_tokens, int64_t n_tgt_tokens)
