@@ -91,6 +91,26 @@ for o in sgd adamw; do runs 0 "$dragoman" train --data data --config small.cfg -
 runs 0 "$dragoman" train --data data --config small.cfg --average-last 2 --out averaged
 says "mean of the checkpoints of steps 12 to 14"
 
+# The result does not depend on where a run was interrupted.
+runs 0 "$dragoman" train --data data --config small.cfg --average-last 4 --keep-checkpoints 1 --out mean
+says "mean of the checkpoints of steps 4 to 14"
+runs 0 "$dragoman" train --data data --config small.cfg --average-last 4 --keep-checkpoints 1 --max-steps 7 --out mean-twice
+runs 0 "$dragoman" train --data data --config small.cfg --average-last 4 --keep-checkpoints 1 --resume auto --out mean-twice
+same mean-twice/model.safetensors mean/model.safetensors "stopped at step 7 and resumed: the same mean"
+
+# The best checkpoint: killed before the link to it was set; in another folder; by another measure.
+still="--data data --config small.cfg --learning-rate 0 --validate-every 2 --checkpoint-every 2 --keep-checkpoints 1"
+runs 0 "$dragoman" train $still --max-steps 2 --out unlinked
+rm unlinked/best
+runs 0 "$dragoman" train $still --max-steps 6 --resume auto --out unlinked
+says "is the checkpoint of step 2"
+runs 0 "$dragoman" train $still --max-steps 8 --resume unlinked/checkpoints/step-00000006 --out elsewhere
+says "is not in elsewhere"
+says "is the checkpoint of step 8"
+runs 0 "$dragoman" train $still --max-steps 2 --best-by bleu --bleu-every 1 --out measures
+runs 0 "$dragoman" train $still --max-steps 4 --resume auto --out measures
+says "is the checkpoint of step 4"
+
 # What is refused, and how.
 runs 2 "$dragoman" train --data data --config small.cfg --out whole
 says "--resume auto"

@@ -54,7 +54,7 @@ const dgm_option dgm_train_run_options[] = {
     {"patience", DGM_OPTION_INT, "0", 0, 1 << 30, NULL, "N", "validations without improvement that end training; 0: none do"},
     {"checkpoint_every", DGM_OPTION_INT, "500", 1, 1 << 30, NULL, "N", "updates per checkpoint"},
     {"keep_checkpoints", DGM_OPTION_INT, "3", 1, 10000, NULL, "N", "newest checkpoints kept, besides the best"},
-    {"average_last", DGM_OPTION_INT, "0", 0, 1000, NULL, "N", "result is the mean of the last N checkpoints; 0: the best one"},
+    {"average_last", DGM_OPTION_INT, "0", 0, 1000, NULL, "N", "result is the mean of the last N checkpoints of checkpoint_every and the end; 0: the best one"},
     {0}};
 
 static dgm_err read_update(const dgm_config *c, int64_t d_model, dgm_train_options *out)

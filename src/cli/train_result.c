@@ -7,13 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Whether a checkpoint counts for the mean: those between the regular ones come from validations, and from signals that another run of
+ * the same experiment does not get. */
+static bool is_averaged(const dgm_train_run *run, int64_t step)
+{
+    return step == run->step || (step < run->step && step % run->settings.checkpoint_every == 0);
+}
+
 /* The steps of the checkpoints the result is made of; the caller frees *steps. */
 static dgm_err choose(const dgm_train_run *run, int64_t **steps, int *n)
 {
     int64_t *all;
-    int n_all, wanted = run->settings.average_last;
-    DGM_TRY(dgm_ckpt_list(run->dir, &all, &n_all));
-    while (n_all > 0 && all[n_all - 1] > run->step) n_all--;
+    int n_listed, n_all = 0, wanted = run->settings.average_last;
+    DGM_TRY(dgm_ckpt_list(run->dir, &all, &n_listed));
+    for (int i = 0; i < n_listed; i++)
+        if (is_averaged(run, all[i])) all[n_all++] = all[i];
     if (n_all == 0) {
         free(all);
         return DGM_FAIL(DGM_ERR_INTERNAL, "%s has no checkpoint to make a model of", run->dir);

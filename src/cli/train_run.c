@@ -17,10 +17,10 @@ static dgm_err agree(const dgm_train_run *run, dgm_err err) { return dgm_coll_ag
 static char *state_text(const dgm_train_run *run)
 {
     dgm_loader_state at = dgm_loader_get_state(run->loader);
-    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:I, s:s, s:o}", "step", (json_int_t)run->step, "epoch", (json_int_t)at.epoch, "position",
+    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:s, s:o}", "step", (json_int_t)run->step, "epoch", (json_int_t)at.epoch, "position",
                              (json_int_t)at.position, "n_validations", (json_int_t)run->n_validations, "best_step", (json_int_t)run->best_step,
-                             "best_value", run->best_value, "n_stale", (json_int_t)run->n_stale, "data", dgm_dataset_hash(run->dataset), "experiment",
-                             dgm_train_experiment(run->config));
+                             "best_value", run->best_value, "best_by", dgm_config_text(run->config, "best_by"), "n_stale", (json_int_t)run->n_stale,
+                             "data", dgm_dataset_hash(run->dataset), "experiment", dgm_train_experiment(run->config));
     char *text = json != NULL ? json_dumps(json, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
     json_decref(json);
     return text;
@@ -42,11 +42,11 @@ static dgm_err take_state(dgm_train_run *run, const char *text, const char *wher
     json_t *json = json_loads(text, 0, &error), *experiment;
     json_int_t step, epoch, position, n_validations, best_step, n_stale;
     double best_value;
-    const char *data;
+    const char *data, *best_by;
     dgm_err err = DGM_OK;
-    if (json == NULL || json_unpack_ex(json, &error, 0, "{s:I, s:I, s:I, s:I, s:I, s:F, s:I, s:s, s:o}", "step", &step, "epoch", &epoch, "position",
-                                       &position, "n_validations", &n_validations, "best_step", &best_step, "best_value", &best_value, "n_stale",
-                                       &n_stale, "data", &data, "experiment", &experiment) != 0)
+    if (json == NULL || json_unpack_ex(json, &error, 0, "{s:I, s:I, s:I, s:I, s:I, s:F, s:s, s:I, s:s, s:o}", "step", &step, "epoch", &epoch, "position",
+                                       &position, "n_validations", &n_validations, "best_step", &best_step, "best_value", &best_value, "best_by",
+                                       &best_by, "n_stale", &n_stale, "data", &data, "experiment", &experiment) != 0)
         err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: %s", where, error.text);
     else if (strcmp(data, dgm_dataset_hash(run->dataset)) != 0)
         err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained on other data (manifest sha256 %.12s..., now %.12s...): give the same --data to go on", where, data,
@@ -58,9 +58,10 @@ static dgm_err take_state(dgm_train_run *run, const char *text, const char *wher
     if (err == DGM_OK) {
         run->step = step;
         run->n_validations = n_validations;
-        run->best_step = best_step;
-        run->best_value = best_value;
-        run->n_stale = n_stale;
+        bool compares = strcmp(best_by, dgm_config_text(run->config, "best_by")) == 0; /* values of another measure do not */
+        run->best_step = compares ? best_step : 0;
+        run->best_value = compares ? best_value : 0;
+        run->n_stale = compares ? n_stale : 0;
     }
     json_decref(json);
     return err;
@@ -77,6 +78,24 @@ static dgm_ckpt checkpoint_view(const dgm_train_run *run)
     return c;
 }
 
+/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew.  The link is set again, as the run may have been killed before it was. */
+static dgm_err take_best(dgm_train_run *run)
+{
+    int64_t there = 0;
+    char *path = run->best_step > 0 ? dgm_ckpt_path(run->dir, run->best_step) : NULL;
+    dgm_err err = run->best_step > 0 && path == NULL ? DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir) : DGM_OK;
+    if (path != NULL && run->grid->rank == 0) there = dgm_io_is_dir(path);
+    free(path);
+    DGM_TRY(agree(run, err));
+    DGM_TRY(dgm_coll_broadcast(run->grid, DGM_AXIS_WORLD, 0, &there, (int64_t)sizeof there));
+    if (there != 0) return dgm_ckpt_mark(run->dir, "best", run->best_step, run->grid);
+    if (run->best_step > 0)
+        dgm_log(DGM_LOG_INFO, "the best checkpoint so far, of step %lld, is not in %s: the next validation counts as the best", (long long)run->best_step,
+                run->dir);
+    run->best_step = 0;
+    return DGM_OK;
+}
+
 static dgm_err resume(dgm_train_run *run, const char *which)
 {
     char *path = NULL, *state = NULL;
@@ -86,6 +105,7 @@ static dgm_err resume(dgm_train_run *run, const char *which)
     dgm_err err = dgm_ckpt_read_state(path, run->grid, &state);
     if (err == DGM_OK) err = agree(run, take_state(run, state, path));
     if (err == DGM_OK) err = dgm_ckpt_load(path, run->grid, &view);
+    if (err == DGM_OK) err = take_best(run);
     if (err == DGM_OK) dgm_log(DGM_LOG_INFO, "going on from %s", path);
     free(state);
     free(path);
@@ -240,17 +260,32 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)
     return agree(run, err);
 }
 
+/* Removes checkpoints that are neither among the newest, nor the best, nor what the result will be the mean of. */
+static dgm_err prune(const dgm_train_run *run)
+{
+    const dgm_train_settings *s = &run->settings;
+    int n = 0;
+    int64_t *keep = malloc((size_t)(s->average_last + 1) * sizeof *keep), regular = run->step / s->checkpoint_every * s->checkpoint_every;
+    dgm_err err = agree(run, keep != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "list of %d checkpoints", s->average_last + 1));
+    if (err == DGM_OK) {
+        keep[n++] = run->best_step;
+        for (; n <= s->average_last && regular > 0; regular -= s->checkpoint_every) keep[n++] = regular;
+        err = dgm_ckpt_prune(run->dir, s->keep_checkpoints, keep, n, run->grid);
+    }
+    free(keep);
+    return err;
+}
+
 dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
 {
     dgm_ckpt view = checkpoint_view(run);
     char *state = state_text(run), *record = training_record(run);
     dgm_model_strings strings = {.tokenizer = run->tokenizer.text, .tgt_tokenizer = run->tgt_tokenizer.text, .training = record};
-    int keep = DGM_MAX(run->settings.keep_checkpoints, run->settings.average_last);
     dgm_run_log_pause(run->log);
     dgm_err err = agree(run, state != NULL && record != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step));
     if (err == DGM_OK) err = dgm_ckpt_save(run->dir, run->step, run->grid, &view, &strings, state);
     if (err == DGM_OK && is_best) err = dgm_ckpt_mark(run->dir, "best", run->step, run->grid);
-    if (err == DGM_OK) err = dgm_ckpt_prune(run->dir, keep, NULL, 0, run->grid);
+    if (err == DGM_OK) err = prune(run);
     dgm_run_log_resume(run->log);
     free(state);
     free(record);
