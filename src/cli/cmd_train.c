@@ -10,12 +10,17 @@
 
 /* ---- text instead of DATA ---- */
 
-/* RUN/data from text; one that is there is kept, so that a resumed run finds its own.  On rank 0. */
+/* RUN/data from text; one that is there is kept, so that a resumed run finds its own: a new run is told.  On rank 0. */
 static dgm_err prepare_here(const dgm_config *config, const char *dir)
 {
     dgm_prepare_options options = {0};
     dgm_prepare_report report;
-    if (dgm_io_exists(dir)) return DGM_OK;
+    if (dgm_io_exists(dir)) {
+        bool resumes = strcmp(dgm_config_text(config, "resume"), "no") != 0;
+        dgm_log(resumes ? DGM_LOG_INFO : DGM_LOG_WARN, "%s is there and used as it is, whatever the text and its options are now: remove it to prepare "
+                "again", dir);
+        return DGM_OK;
+    }
     dgm_err err = dgm_prepare_options_init(config, &options);
     options.out = dir;
     if (err == DGM_OK) err = dgm_prepare(&options, &report);
