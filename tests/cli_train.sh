@@ -83,6 +83,11 @@ done
 runs 0 "$dragoman" train --data data --config small.cfg --init whole/model.safetensors --freeze embeddings --max-steps 2 --out tuned
 awk -F'"loss":' '/"loss"/ { split($2, v, ","); if (v[1] > 5) exit 1 }' tuned/metrics.jsonl
 result $? "fine-tuning begins where the model was"
+! grep -q d_ff tuned/last/state.json && grep -q dropout tuned/last/state.json
+result $? "its record does not speak of an architecture that --init decides"
+runs 3 "$dragoman" train --data data --config small.cfg --freeze embeddings --max-steps 3 --resume auto --out tuned
+says "(unset)"
+runs 0 "$dragoman" train --data data --config small.cfg --init whole/model.safetensors --freeze embeddings --max-steps 3 --resume auto --out tuned
 runs 0 "$dragoman" train --data data --config small.cfg --learning-rate 0 --validate-every 2 --patience 2 --max-steps 100 --out patient
 says "step 6  validation"
 [ "$(readlink patient/last)" = checkpoints/step-00000006 ]

@@ -31,8 +31,8 @@ dgm_err dgm_train_settings_read(const dgm_config *config, int64_t d_model, dgm_t
 /* The architecture the options ask for; vocabulary sizes come from DATA. */
 dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size, int64_t tgt_vocab_size, bool joint_vocab, dgm_hparams *out);
 
-/* The settings that decide what is learned, name -> value as text: what a checkpoint remembers and a resumed run must agree with.  A new
- * reference; NULL when memory ends. */
+/* The settings that decide what is learned, name -> value: what a checkpoint remembers and a resumed run must agree with; those of the
+ * architecture only without --init.  A new reference; NULL when memory ends. */
 json_t *dgm_train_experiment(const dgm_config *config);
 
 /* DGM_ERR_INPUT naming the first setting of `config` that is not as in `saved`. */

@@ -154,7 +154,8 @@ json_t *dgm_train_experiment(const dgm_config *config)
 {
     static const dgm_option *const tables[] = {dgm_train_model_options, dgm_train_update_options};
     json_t *object = json_object();
-    for (int t = 0; t < 2 && object != NULL; t++)
+    int first = dgm_config_has(config, "init") ? 1 : 0; /* the architecture is then the model's, whatever the settings say */
+    for (int t = first; t < 2 && object != NULL; t++)
         for (const dgm_option *o = tables[t]; o->name != NULL; o++)
             if (decides(o, config) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
                 json_decref(object);
