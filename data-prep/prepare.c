@@ -79,8 +79,8 @@ static dgm_err begin_folder(work *w)
     while (n > 1 && w->options->out[n - 1] == '/') n--;
     w->out = strndup(w->options->out, n);
     if (w->out == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", w->options->out);
-    w->tmp = with_suffix(w->out, ".tmp");
-    w->old = with_suffix(w->out, ".old");
+    w->tmp = with_suffix(w->out, ".dragoman-tmp"); /* what a killed run left there is removed: a name that nobody else uses */
+    w->old = with_suffix(w->out, ".dragoman-old");
     if (w->tmp == NULL || w->old == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", w->out);
     DGM_TRY(look_at_out(w));
     w->n_there = existing_part(w->out);

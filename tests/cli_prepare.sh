@@ -82,10 +82,12 @@ says "--tgt-tokenizer"
 # An existing folder.
 prepare 2 --src src --tgt tgt --out plain
 says "--overwrite"
-mkdir -p fifo.tmp/left && prepare 0 --src src.zst --tgt tgt --overwrite --out fifo
+mkdir -p fifo.dragoman-tmp/left fifo.dragoman-old/left fifo.tmp/mine fifo.old/mine && prepare 0 --src src.zst --tgt tgt --overwrite --out fifo
 same plain fifo "fifo is the same, byte by byte"
-[ ! -e fifo.tmp ] && [ ! -e fifo.old ]
+[ ! -e fifo.dragoman-tmp ] && [ ! -e fifo.dragoman-old ]
 result $? "nothing is left beside it, not even of a killed run"
+[ -d fifo.tmp/mine ] && [ -d fifo.old/mine ]
+result $? "folders of other names are not touched"
 mkdir other && echo precious >other/file
 prepare 2 --src src --tgt tgt --overwrite --out other
 [ -e other/file ]

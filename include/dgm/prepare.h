@@ -1,8 +1,8 @@
 /* From parallel text to a DATA folder (dataset.h): audit, tokenizer, shards, manifest.
  *
  * The text is read twice as it streams by: once to count words for the tokenizer, once to encode.  Memory does not grow with it beyond
- * the table of distinct words.  DATA is made beside its place, in a folder of the same name and ".tmp" at the end, and renamed when
- * it is whole and on disk; after a failure nothing of it stays. */
+ * the table of distinct words.  DATA is made beside its place, in a folder of the same name and ".dragoman-tmp" at the end,
+ * and renamed when it is whole and on disk; after a failure nothing of it stays. */
 #ifndef DGM_PREPARE_H
 #define DGM_PREPARE_H
 
