@@ -63,12 +63,16 @@ static dgm_err read_files(evaluation *e)
     return e->src.n > 0 ? DGM_OK : DGM_FAIL(DGM_ERR_INPUT, "%s is empty: there is nothing to evaluate", e->src.name);
 }
 
-static dgm_err encode(const dgm_tokenizer *tokenizer, const dgm_lines *lines, int64_t max_tokens, dgm_sentence_list *out)
+/* Of a source a blank line has no tokens, as in translate; a reference is what it is. */
+static dgm_err encode(const dgm_tokenizer *tokenizer, const dgm_lines *lines, bool is_source, int64_t max_tokens, dgm_sentence_list *out)
 {
     dgm_tokenizer_state *state = NULL;
     dgm_err err = dgm_tokenizer_state_create(tokenizer, &state);
-    for (int64_t i = 0; i < lines->n && err == DGM_OK; i++)
-        err = dgm_sentence_list_encode(out, state, lines->line[i].text, lines->line[i].n_bytes, max_tokens, lines->name, i + 1);
+    for (int64_t i = 0; i < lines->n && err == DGM_OK; i++) {
+        size_t n_bytes = lines->line[i].n_bytes;
+        if (is_source && dgm_translate_is_blank(lines->line[i].text, n_bytes)) n_bytes = 0;
+        err = dgm_sentence_list_encode(out, state, lines->line[i].text, n_bytes, max_tokens, lines->name, i + 1);
+    }
     dgm_tokenizer_state_destroy(state);
     return err;
 }
@@ -91,8 +95,8 @@ static int64_t count_words(const dgm_lines *lines)
 static dgm_err read_pairs(evaluation *e)
 {
     DGM_TRY(read_files(e));
-    DGM_TRY(encode(e->translator->src_tokenizer, &e->src, e->options.max_src_tokens, &e->src_tokens));
-    DGM_TRY(encode(e->translator->tgt_tokenizer, &e->refs[0], e->options.max_src_tokens, &e->ref_tokens));
+    DGM_TRY(encode(e->translator->src_tokenizer, &e->src, true, e->options.max_src_tokens, &e->src_tokens));
+    DGM_TRY(encode(e->translator->tgt_tokenizer, &e->refs[0], false, e->options.max_src_tokens, &e->ref_tokens));
     e->n_words = count_words(&e->refs[0]);
     return DGM_OK;
 }

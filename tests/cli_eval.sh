@@ -59,6 +59,9 @@ for ranks in 2 3; do
     same hyps plain "$ranks ranks: the same translations"
 done
 run=
+sed '3s/^/ \t /' src >spaces
+evaluate 0 $a --src spaces --ref ref --hyp-out hyps
+same hyps plain "a source line of white space is an empty one, as translate has it"
 evaluate 0 $a --src src --ref ref --json --batch-tokens 9
 same out json "small batches: the same numbers"
 for f in src ref; do sed -n '1!G;h;$p' $f >$f.back && gzip -c $f.back >$f.gz; done

@@ -35,13 +35,6 @@ typedef struct {
     dgm_hypotheses *found; /* [LINES_AT_ONCE] */
 } job;
 
-static bool is_blank(const dgm_line *line)
-{
-    for (size_t i = 0; i < line->n_bytes; i++)
-        if (line->text[i] != ' ' && line->text[i] != '\t' && line->text[i] != '\r') return false;
-    return true;
-}
-
 /* The next lines; a blank one has no tokens. */
 static dgm_err read_lines(job *j)
 {
@@ -53,8 +46,9 @@ static dgm_err read_lines(job *j)
         j->at_end = !more;
         if (!more) break;
         DGM_TRY(dgm_corpus_refuse(&line));
-        DGM_TRY(dgm_sentence_list_encode(&j->sentences, j->tokenizer, line.text, is_blank(&line) ? 0 : line.n_bytes,
-                                         j->options.max_src_tokens, line.file, line.number));
+        DGM_TRY(dgm_sentence_list_encode(&j->sentences, j->tokenizer, line.text,
+                                         dgm_translate_is_blank(line.text, line.n_bytes) ? 0 : line.n_bytes, j->options.max_src_tokens,
+                                         line.file, line.number));
     }
     return DGM_OK;
 }

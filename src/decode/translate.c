@@ -38,6 +38,13 @@ static void point(dgm_sentence_list *list)
     for (int64_t i = 0; i < list->n; at += list->sentence[i++].n) list->sentence[i].ids = at;
 }
 
+bool dgm_translate_is_blank(const char *line, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r') return false;
+    return true;
+}
+
 dgm_err dgm_sentence_list_encode(dgm_sentence_list *list, dgm_tokenizer_state *tokenizer, const char *line, size_t bytes, int64_t max_tokens,
                                  const char *where, int64_t number)
 {
