@@ -46,6 +46,13 @@ typedef struct {
 
 /* ---- reading, on rank 0 ---- */
 
+static dgm_err check_stdin(const dgm_config *config)
+{
+    int n = strcmp(dgm_config_text(config, "src"), "-") == 0;
+    for (int i = 0; i < dgm_config_count(config, "ref"); i++) n += strcmp(dgm_config_item(config, "ref", i), "-") == 0;
+    return n <= 1 ? DGM_OK : DGM_FAIL(DGM_ERR_USAGE, "standard input (-) can be read once, not %d times", n);
+}
+
 static dgm_err read_files(evaluation *e)
 {
     int n = dgm_config_count(e->config, "ref");
@@ -207,6 +214,7 @@ static dgm_err evaluate(evaluation *e)
     DGM_TRY(dgm_config_require(e->config, "model"));
     DGM_TRY(dgm_config_require(e->config, "src"));
     DGM_TRY(dgm_config_require(e->config, "ref"));
+    DGM_TRY(check_stdin(e->config));
     DGM_TRY(dgm_translate_options_read(e->config, &e->options));
     DGM_TRY(dgm_translator_open(dgm_config_text(e->config, "model"), e->grid, &e->translator));
     DGM_TRY(dgm_coll_agree(e->grid, DGM_AXIS_WORLD, e->grid->rank == 0 ? read_pairs(e) : DGM_OK));

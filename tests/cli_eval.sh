@@ -79,6 +79,8 @@ same out table "a folder that holds a model"
 
 evaluate 2 --model model.safetensors --src src
 says 'missing --ref'
+evaluate 2 $a --src - --ref -
+says 'standard input (-) can be read once'
 evaluate 3 --model absent --src src --ref ref
 says 'absent'
 evaluate 3 --model ref --src src --ref ref
