@@ -44,7 +44,7 @@ dgm_err dgm_sentence_list_broadcast(const dgm_grid *grid, dgm_sentence_list *lis
 dgm_err dgm_translate_sentences(const dgm_grid *grid, dgm_search *search, const dgm_translate_options *options,
                                 const dgm_sentence *sentences, int64_t n, dgm_hypotheses *out);
 
-/* Appends the text of a hypothesis, in one line: a line feed spelt by byte tokens becomes a space. */
+/* Appends the text of a hypothesis, in one line of text: line feeds and zero bytes spelt by byte tokens become spaces. */
 dgm_err dgm_translate_text(const dgm_tokenizer *tokenizer, const dgm_hypothesis *hypothesis, dgm_text *text);
 
 #endif

@@ -196,6 +196,6 @@ dgm_err dgm_translate_text(const dgm_tokenizer *tokenizer, const dgm_hypothesis 
     size_t before = text->bytes;
     DGM_TRY(dgm_tokenizer_decode(tokenizer, hypothesis->ids, hypothesis->n, text));
     for (size_t i = before; i < text->bytes; i++)
-        if (text->text[i] == '\n') text->text[i] = ' ';
+        if (text->text[i] == '\n' || text->text[i] == '\0') text->text[i] = ' ';
     return DGM_OK;
 }
