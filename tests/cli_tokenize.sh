@@ -40,9 +40,9 @@ run 0 tokenize --model DATA --trace
 [ "$(head -n 1 out)" = 'word         ▁ l o w' ] && [ "$(tail -n 1 out)" = 'line         ▁low' ] && [ "$(grep -c '^merge [0-9]* *▁' out)" -eq 3 ]
 result $? "the trace goes from characters through three merges to the pieces"
 
-printf '<s> ▁low </s> <0x0A> ▁low\n' >in
+printf '<s> ▁low </s> <0x0A> ▁low <0x00>\n' >in
 run 0 detokenize --model DATA
-prints_only 'low  low'
+prints_only 'low  low '
 printf '2 289\n' >in
 run 3 detokenize --model DATA --ids
 says 'standard input, line 1: "289" is no id; expected 0 to 275'
@@ -91,6 +91,8 @@ model() { # model KEY FILE
 printf 'low\n' >in
 model tokenizer model.safetensors
 run 0 tokenize --model model.safetensors
+prints_only '▁low'
+cp model.safetensors mean && run 0 tokenize --model mean
 prints_only '▁low'
 mkdir run && model tokenizer.tgt run/model.safetensors
 run 0 tokenize --model run --side tgt

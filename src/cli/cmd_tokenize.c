@@ -54,6 +54,16 @@ static dgm_err load_from_model(const char *path, const char *side, dgm_tokenizer
     return err;
 }
 
+/* Whether a file begins as safetensors do: the length of the header in eight bytes, and the header, a JSON object. */
+static bool is_safetensors(const char *path)
+{
+    unsigned char head[9] = {0};
+    FILE *file = fopen(path, "rb");
+    size_t n = file != NULL ? fread(head, 1, sizeof head, file) : 0;
+    if (file != NULL) fclose(file);
+    return n == sizeof head && head[6] == 0 && head[7] == 0 && head[8] == '{';
+}
+
 static dgm_err load_from_folder(const char *dir, const char *side, dgm_tokenizer **out)
 {
     char own[32];
@@ -73,9 +83,9 @@ static dgm_err load_from_folder(const char *dir, const char *side, dgm_tokenizer
 static dgm_err load(const dgm_config *config, dgm_tokenizer **out)
 {
     DGM_TRY(dgm_config_require(config, "model"));
-    const char *path = dgm_config_text(config, "model"), *side = dgm_config_text(config, "side"), *dot = strrchr(path, '.');
+    const char *path = dgm_config_text(config, "model"), *side = dgm_config_text(config, "side");
     if (dgm_io_is_dir(path)) return load_from_folder(path, side, out);
-    return dot != NULL && strcmp(dot, ".safetensors") == 0 ? load_from_model(path, side, out) : dgm_tokenizer_load(path, out);
+    return is_safetensors(path) ? load_from_model(path, side, out) : dgm_tokenizer_load(path, out);
 }
 
 /* ---- the two commands on one line ---- */
@@ -143,7 +153,7 @@ static dgm_err detokenize_line(job *j, const char *line, size_t bytes)
     }
     DGM_TRY(dgm_tokenizer_decode(j->tokenizer, j->ids.ids, j->ids.n, &j->text));
     for (size_t i = 0; i < j->text.bytes; i++)
-        if (j->text.text[i] == '\n') j->text.text[i] = ' '; /* one line in, one line out */
+        if (j->text.text[i] == '\n' || j->text.text[i] == '\0') j->text.text[i] = ' '; /* one line in, one line of text out */
     fwrite(j->text.text, 1, j->text.bytes, stdout);
     putchar('\n');
     return DGM_OK;
