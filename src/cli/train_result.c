@@ -24,7 +24,8 @@ static dgm_err choose(const dgm_train_run *run, int64_t **steps, int *n)
         if (is_averaged(run, all[i])) all[n_all++] = all[i];
     if (n_all == 0) {
         free(all);
-        return DGM_FAIL(DGM_ERR_INTERNAL, "%s has no checkpoint to make a model of", run->dir);
+        return DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint to make a model of: training was over at step %lld already; raise --max-steps", run->dir,
+                        (long long)run->step);
     }
     *n = wanted > 0 ? DGM_MIN(wanted, n_all) : 1;
     memmove(all, all + n_all - *n, (size_t)*n * sizeof *all);
