@@ -51,6 +51,7 @@ same a b "the same seed gives the same bytes"
 runs 0 "$dragoman" demo-corpus --train 20000 --valid 300 --test 400 --out c --seed 2
 differs a/train.en c/train.en "another seed gives other sentences"
 runs 2 "$dragoman" demo-corpus
+runs 2 "$dragoman" demo-corpus --out ''
 runs 1 "$dragoman" demo-corpus --out /dev/null/x
 says /dev/null
 

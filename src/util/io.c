@@ -172,6 +172,7 @@ dgm_err dgm_io_write_file(const char *path, const void *data, size_t bytes)
 
 dgm_err dgm_io_make_dirs(const char *path)
 {
+    if (*path == '\0') return DGM_FAIL(DGM_ERR_USAGE, "the name of a folder to make is empty");
     char *p = strdup(path);
     if (p == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
     dgm_err err = DGM_OK;
