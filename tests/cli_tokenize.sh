@@ -94,6 +94,9 @@ run 0 tokenize --model model.safetensors
 prints_only '▁low'
 cp model.safetensors mean && run 0 tokenize --model mean
 prints_only '▁low'
+head -c 5 model.safetensors >cut.safetensors
+run 3 tokenize --model cut.safetensors
+says "not a whole safetensors file"
 mkdir run && model tokenizer.tgt run/model.safetensors
 run 0 tokenize --model run --side tgt
 prints_only '▁low'

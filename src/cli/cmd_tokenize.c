@@ -54,9 +54,11 @@ static dgm_err load_from_model(const char *path, const char *side, dgm_tokenizer
     return err;
 }
 
-/* Whether a file begins as safetensors do: the length of the header in eight bytes, and the header, a JSON object. */
+/* Whether a file has the name of safetensors or begins as they do: the length of the header in eight bytes, and a JSON object. */
 static bool is_safetensors(const char *path)
 {
+    const char *dot = strrchr(path, '.');
+    if (dot != NULL && strcmp(dot, ".safetensors") == 0) return true;
     unsigned char head[9] = {0};
     FILE *file = fopen(path, "rb");
     size_t n = file != NULL ? fread(head, 1, sizeof head, file) : 0;
