@@ -74,9 +74,11 @@ NodeName=n1 NodeHostname=$host NodeAddr=127.0.0.1 Port=$(($1 + 1)) CPUs=4
 NodeName=n2 NodeHostname=$host NodeAddr=127.0.0.1 Port=$(($1 + 2)) CPUs=4
 PartitionName=test Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP
 END
+    # Nothing here uses control groups; version 1 is the one that starts where the machine, a container say, shows none.
+    echo "CgroupPlugin=cgroup/v1" >"$slurm_dir/cgroup.conf"
     for node in n1 n2; do
         mkdir -p "$slurm_dir/$node/spool" "$slurm_dir/$node/pmix"
-        cp "$slurm_dir/slurm.conf" "$slurm_dir/$node/slurm.conf"
+        cp "$slurm_dir/slurm.conf" "$slurm_dir/cgroup.conf" "$slurm_dir/$node"
         echo "PMIxCliTmpDirBase=$slurm_dir/$node/pmix" >"$slurm_dir/$node/mpi.conf"
     done
     SLURM_CONF=$slurm_dir/slurm.conf
