@@ -5,6 +5,7 @@
 #include "dgm/io.h"
 #include "dgm/log.h"
 #include "dgm/spool.h"
+#include "dgm/tokenizer_find.h"
 #include "dgm/write_shards.h"
 
 #include <dirent.h>
@@ -166,8 +167,8 @@ static dgm_err make_tokenizers(work *w)
     const dgm_prepare_options *o = w->options;
     if (strcmp(o->tokenizer, "bpe") == 0) return learn_tokenizers(w, DGM_TOKENIZER_BPE);
     if (strcmp(o->tokenizer, "character") == 0) return learn_tokenizers(w, DGM_TOKENIZER_CHARACTER);
-    DGM_TRY(dgm_tokenizer_load(o->tokenizer, &w->tokenizer[SRC]));
-    if (o->tgt_tokenizer != NULL) return dgm_tokenizer_load(o->tgt_tokenizer, &w->tokenizer[TGT]);
+    DGM_TRY(dgm_tokenizer_find(o->tokenizer, "src", &w->tokenizer[SRC]));
+    if (o->tgt_tokenizer != NULL) return dgm_tokenizer_find(o->tgt_tokenizer, "tgt", &w->tokenizer[TGT]);
     w->tokenizer[TGT] = w->tokenizer[SRC];
     return DGM_OK;
 }

@@ -135,6 +135,36 @@ runs 3 "$dragoman" train --data data --config small.cfg --resume auto --dropout 
 says "dropout = 0.1, not 0.5"
 runs 4 "$dragoman" train --data data --config small.cfg --optimizer sgd --learning-rate 1000 --warmup-steps 0 --max-steps 50 --out diverged
 says "lower the learning rate"
+runs 2 "$dragoman" train --data data --config small.cfg --vocab-size 400 --out new
+says "vocab_size has no effect with --data"
+runs 2 "$dragoman" train --data data --config small.cfg --d-ff 128 --init whole/model.safetensors --out new
+says "d_ff = 128"
+runs 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --max-steps 20 --resume whole/checkpoints/step-00000008 --out whole
+says "later than whole/checkpoints/step-00000008"
+[ ! -e new ]
+result $? "what was refused left no folder"
+runs 0 "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --out whole
+says "nothing is left to do"
+
+# A signal to mpirun reaches the ranks; a folder in use is refused.
+"$mpirun" -n 2 "$dragoman" train --data data --config small.cfg --max-steps 100000 --out both >out.mpi 2>err.mpi &
+pid=$!
+for _ in $(seq 200); do
+    [ -s both/metrics.jsonl ] && break
+    sleep 0.05
+done
+runs 2 "$dragoman" train --data data --config small.cfg --resume auto --out both
+says "in use by another process"
+kill -USR1 $pid
+wait $pid
+equal $? 75 "SIGUSR1 to mpirun ends training with exit code 75"
+
+# The tokenizer of a model prepares other text for it.
+head -n 100 src >more.src && head -n 100 tgt >more.tgt
+runs 0 "$dragoman" prepare --src more.src --tgt more.tgt --valid-src valid.src --valid-tgt valid.tgt --tokenizer whole/model.safetensors --out more
+same more/tokenizer.json data/tokenizer.json "prepare takes the tokenizer of a model"
+runs 0 "$dragoman" train --data more --config small.cfg --init whole/model.safetensors --max-steps 2 --out tuned-more
+
 cp -r whole torn && truncate -s -1 torn/checkpoints/step-00000014/model.safetensors
 runs 0 "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --out torn
 says "step-00000014"

@@ -39,6 +39,8 @@ int dgm_error_exit_code(dgm_err code);
 /* Called by a failed DGM_ASSERT; never returns.  Programs install a handler that ends all ranks; the default aborts. */
 typedef void (*dgm_fatal_handler)(const char *message);
 void dgm_error_set_fatal_handler(dgm_fatal_handler handler);
+/* Ends the program with a message of its own: for what nobody above could do anything about. */
+_Noreturn void dgm_error_die(const char *message);
 _Noreturn void dgm_error_fatal(const char *file, int line, const char *expression);
 
 #define DGM_FAIL(code, ...) dgm_error_set((code), __FILE__, __LINE__, __VA_ARGS__)

@@ -46,6 +46,11 @@ dgm_err dgm_io_remove_tree(const char *path);
 typedef int (*dgm_io_guard)(const char *change, const char *path);
 void dgm_io_set_guard(dgm_io_guard guard);
 
+/* Holds a folder for this process: *lock is given back to dgm_io_unlock, or released when the process ends.  DGM_ERR_USAGE when another
+ * process holds it.  Advisory, and only as good as the file system's flock. */
+dgm_err dgm_io_lock_dir(const char *path, int *lock);
+void dgm_io_unlock(int lock); /* accepts -1 */
+
 bool dgm_io_exists(const char *path);
 bool dgm_io_is_dir(const char *path);
 

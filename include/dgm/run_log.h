@@ -32,6 +32,10 @@ void dgm_run_log_summary(dgm_run_log *log, int64_t arena_bytes);
 /* Writes RUN/run.json: resolved settings, seed, versions, compiler, kernel families, hosts, layout, hash of DATA.  Collective on grid->world. */
 dgm_err dgm_run_log_describe(const char *run, const dgm_grid *grid, const dgm_config *config, const dgm_dataset *dataset, int threads);
 
+/* DGM_ERR_USAGE when ranks run on machines whose kernels differ: their bits would.  Warns when a machine has fewer cores than its ranks have
+ * threads.  Collective on grid->world. */
+dgm_err dgm_run_log_check_machines(const dgm_grid *grid, int threads);
+
 /* GFLOP/s of large products on all ranks at once, each with its threads: the ceiling that shares of peak refer to.
  * Collective on grid->world. */
 dgm_err dgm_run_log_peak(const dgm_grid *grid, double *gflops);

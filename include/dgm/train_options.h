@@ -31,6 +31,9 @@ dgm_err dgm_train_settings_read(const dgm_config *config, int64_t d_model, dgm_t
 /* The architecture the options ask for; vocabulary sizes come from DATA. */
 dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size, int64_t tgt_vocab_size, bool joint_vocab, dgm_hparams *out);
 
+/* DGM_ERR_USAGE naming a setting that the user gave and that is not as in `hp`, the shape of the model `where`. */
+dgm_err dgm_train_hparams_check(const dgm_config *config, const dgm_hparams *hp, const char *where);
+
 /* The settings that decide what is learned, name -> value: what a checkpoint remembers and a resumed run must agree with; those of the
  * architecture only without --init.  A new reference; NULL when memory ends. */
 json_t *dgm_train_experiment(const dgm_config *config);

@@ -19,6 +19,7 @@ typedef struct {
     dgm_loader *loader;
     dgm_validator *validator;
     dgm_run_log *log;
+    int lock;             /* of RUN, held by rank 0; -1: none */
     dgm_text tokenizer, tgt_tokenizer; /* JSON texts; the second empty when joint */
     /* what a checkpoint remembers besides tensors */
     int64_t step;         /* updates made */
@@ -41,6 +42,18 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best);
 
 /* Saves a checkpoint, marks it best if it is, removes old ones.  Collective on grid->world. */
 dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best);
+
+/* Takes up the checkpoint that --resume asks for: "auto", or its folder; none to be found with "auto" is a beginning.
+ * DGM_ERR_USAGE when the run has later checkpoints than the folder named.  Collective on grid->world. */
+dgm_err dgm_train_run_resume(dgm_train_run *run, const char *which);
+
+/* The tensors of a checkpoint, where they lie in this run. */
+dgm_ckpt dgm_train_run_checkpoint(const dgm_train_run *run);
+
+/* What a checkpoint remembers besides, and how the model came about (for its file; nothing of where it ran), as JSON text that the caller
+ * frees; NULL when memory ends. */
+char *dgm_train_run_state_text(const dgm_train_run *run);
+char *dgm_train_run_record(const dgm_train_run *run);
 
 /* Patience is exhausted or the epochs are over. */
 bool dgm_train_run_is_over(const dgm_train_run *run);

@@ -7,26 +7,36 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- text instead of DATA ---- */
 
-/* RUN/data from text; one that is there is kept, so that a resumed run finds its own: a new run is told.  On rank 0. */
+/* RUN/data from text.  That of a run with checkpoints stays as it is: they were trained on it.  On rank 0. */
 static dgm_err prepare_here(const dgm_config *config, const char *dir)
 {
     dgm_prepare_options options = {0};
     dgm_prepare_report report;
-    if (dgm_io_exists(dir)) {
-        bool resumes = strcmp(dgm_config_text(config, "resume"), "no") != 0;
-        dgm_log(resumes ? DGM_LOG_INFO : DGM_LOG_WARN, "%s is there and used as it is, whatever the text and its options are now: remove it to prepare "
-                "again", dir);
-        return DGM_OK;
-    }
+    int64_t *steps = NULL;
+    int n_checkpoints = 0;
+    DGM_TRY(dgm_ckpt_list(dgm_config_text(config, "out"), &steps, &n_checkpoints));
+    free(steps);
+    if (n_checkpoints > 0 && dgm_io_exists(dir)) return DGM_OK;
     dgm_err err = dgm_prepare_options_init(config, &options);
     options.out = dir;
+    options.overwrite = true;
     if (err == DGM_OK) err = dgm_prepare(&options, &report);
     if (err == DGM_OK) dgm_prepare_log(&report);
     dgm_prepare_options_fini(&options);
     return err;
+}
+
+/* Options of prepare say nothing to a run that is given its data. */
+static dgm_err check_no_text(const dgm_config *config)
+{
+    for (const dgm_option *o = dgm_prepare_option_table; o->name != NULL; o++)
+        if (dgm_config_given(config, o->name))
+            return DGM_FAIL(DGM_ERR_USAGE, "%s has no effect with --data: it is for text, which prepare or train --src ... --tgt ... read", o->name);
+    return DGM_OK;
 }
 
 /* The DATA folder to train on; the caller frees it.  Collective on the world of MPI. */
@@ -38,6 +48,7 @@ static dgm_err data_folder(const dgm_config *config, char **out)
     if (dgm_config_has(config, "data") == has_text)
         return DGM_FAIL(DGM_ERR_USAGE, "expected either --data DATA, made by prepare, or text in --src, --tgt, --valid-src and --valid-tgt");
     if (dgm_config_has(config, "data")) {
+        DGM_TRY(check_no_text(config));
         *out = strdup(dgm_config_text(config, "data"));
         return *out != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path of the data");
     }
@@ -100,6 +111,7 @@ static dgm_err run(dgm_config *config)
     DGM_TRY(data_folder(config, &data));
     dgm_err err = dgm_train_run_open(config, data, &state);
     if (err == DGM_OK) err = train(&state);
+    else (void)rmdir(dgm_config_text(config, "out")); /* a refused run leaves no empty folder; another one stays */
     dgm_train_run_close(&state);
     free(data);
     return err;

@@ -3,6 +3,8 @@
 
 #include "dgm/gemm.h"
 #include "dgm/io.h"
+#include "dgm/log.h"
+#include "dgm/prepare.h"
 #include "dgm/run_log.h"
 #include "dgm/timer.h"
 
@@ -11,7 +13,14 @@
 #include <string.h>
 #include <unistd.h>
 
-/* The resolved settings as an object of strings. */
+static bool is_of_prepare(const char *name)
+{
+    for (const dgm_option *o = dgm_prepare_option_table; o->name != NULL; o++)
+        if (strcmp(o->name, name) == 0) return true;
+    return false;
+}
+
+/* The resolved settings as an object of strings; those of prepare only where the run prepared its data itself. */
 static json_t *settings_json(const dgm_config *config)
 {
     char *text = dgm_config_write(config), *rest = text;
@@ -20,6 +29,7 @@ static json_t *settings_json(const dgm_config *config)
         char *equals = strstr(line, " = ");
         if (equals == NULL) continue;
         *equals = '\0';
+        if (dgm_config_has(config, "data") && is_of_prepare(line)) continue;
         json_object_set_new(object, line, json_string(equals + 3));
     }
     free(text);
@@ -41,6 +51,38 @@ static dgm_err hosts_json(const dgm_grid *grid, json_t **out)
     free(all);
     free(start);
     *out = hosts;
+    return err;
+}
+
+typedef struct { char host[64], family[64]; } machine;
+
+static dgm_err compare_machines(const machine *all, const dgm_grid *grid, int threads)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    int here = 0;
+    for (int r = 0; r < grid->size; r++) {
+        here += strcmp(all[r].host, all[grid->rank].host) == 0;
+        if (strcmp(all[r].family, all[0].family) != 0)
+            return DGM_FAIL(DGM_ERR_USAGE, "rank 0 on %s computes with kernels %s, rank %d on %s with %s: results would depend on the layout; take machines "
+                            "of one kind, or set BLIS_ARCH_TYPE and DRAGOMAN_KERNELS alike on all", all[0].host, all[0].family, r, all[r].host,
+                            all[r].family);
+    }
+    if (threads > 1 && cores > 0 && (long)here * threads > cores)
+        dgm_log(DGM_LOG_WARN, "%s: %d ranks of %d threads on %ld cores wait for each other; lower --threads", all[grid->rank].host, here, threads, cores);
+    return DGM_OK;
+}
+
+dgm_err dgm_run_log_check_machines(const dgm_grid *grid, int threads)
+{
+    machine *all = calloc((size_t)grid->size, sizeof *all);
+    dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, all != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "list of machines"));
+    if (err == DGM_OK) {
+        gethostname(all[grid->rank].host, sizeof all->host - 1);
+        snprintf(all[grid->rank].family, sizeof all->family, "%s and %s", dgm_gemm_family(), dgm_elem_family());
+        err = dgm_coll_gather_all(grid, DGM_AXIS_WORLD, all, sizeof *all);
+    }
+    if (err == DGM_OK) err = dgm_coll_agree(grid, DGM_AXIS_WORLD, compare_machines(all, grid, threads));
+    free(all);
     return err;
 }
 

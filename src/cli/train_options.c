@@ -129,6 +129,30 @@ dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size,
     return DGM_OK;
 }
 
+static dgm_err differs(const char *name, const char *asked, const char *where, const char *has)
+{
+    return DGM_FAIL(DGM_ERR_USAGE, "%s = %s, but the model of --init, %s, has %s: leave it out, or give that", name, asked, where, has);
+}
+
+dgm_err dgm_train_hparams_check(const dgm_config *config, const dgm_hparams *hp, const char *where)
+{
+    const struct { const char *name; int64_t value; } numbers[] = {{"d_model", hp->d_model}, {"d_ff", hp->d_ff}, {"n_heads", hp->n_heads},
+        {"n_encoder_layers", hp->n_encoder_layers}, {"n_decoder_layers", hp->n_decoder_layers}, {"virtual_tp", hp->virtual_tp}};
+    const struct { const char *name, *value; } words[] = {{"norm", hp->norm == DGM_NORM_PRE ? "pre" : "post"},
+        {"activation", hp->activation == DGM_ACTIVATION_GELU ? "gelu" : "relu"}};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        int64_t asked = dgm_config_int(config, numbers[i].name);
+        char a[24], b[24];
+        snprintf(a, sizeof a, "%lld", (long long)asked);
+        snprintf(b, sizeof b, "%lld", (long long)numbers[i].value);
+        if (dgm_config_given(config, numbers[i].name) && asked != numbers[i].value) return differs(numbers[i].name, a, where, b);
+    }
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        if (dgm_config_given(config, words[i].name) && strcmp(dgm_config_text(config, words[i].name), words[i].value) != 0)
+            return differs(words[i].name, dgm_config_text(config, words[i].name), where, words[i].value);
+    return DGM_OK;
+}
+
 /* Settings of the tables above that change speed or memory, or how long training goes on, but no bit of what is learned until then. */
 static bool decides(const dgm_option *option, const dgm_config *config)
 {

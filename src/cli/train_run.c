@@ -12,106 +12,6 @@
 
 static dgm_err agree(const dgm_train_run *run, dgm_err err) { return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err); }
 
-/* ---- what a checkpoint remembers ---- */
-
-static char *state_text(const dgm_train_run *run)
-{
-    dgm_loader_state at = dgm_loader_get_state(run->loader);
-    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:s, s:o}", "step", (json_int_t)run->step, "epoch", (json_int_t)at.epoch, "position",
-                             (json_int_t)at.position, "n_validations", (json_int_t)run->n_validations, "best_step", (json_int_t)run->best_step,
-                             "best_value", run->best_value, "best_by", dgm_config_text(run->config, "best_by"), "n_stale", (json_int_t)run->n_stale,
-                             "data", dgm_dataset_hash(run->dataset), "experiment", dgm_train_experiment(run->config));
-    char *text = json != NULL ? json_dumps(json, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(json);
-    return text;
-}
-
-/* How the model came about, for its file: what decided it, and nothing of where it ran. */
-static char *training_record(const dgm_train_run *run)
-{
-    json_t *json = json_pack("{s:I, s:s, s:o}", "step", (json_int_t)run->step, "data", dgm_dataset_hash(run->dataset), "experiment",
-                             dgm_train_experiment(run->config));
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(json);
-    return text;
-}
-
-static dgm_err take_state(dgm_train_run *run, const char *text, const char *where)
-{
-    json_error_t error;
-    json_t *json = json_loads(text, 0, &error), *experiment;
-    json_int_t step, epoch, position, n_validations, best_step, n_stale;
-    double best_value;
-    const char *data, *best_by;
-    dgm_err err = DGM_OK;
-    if (json == NULL || json_unpack_ex(json, &error, 0, "{s:I, s:I, s:I, s:I, s:I, s:F, s:s, s:I, s:s, s:o}", "step", &step, "epoch", &epoch, "position",
-                                       &position, "n_validations", &n_validations, "best_step", &best_step, "best_value", &best_value, "best_by",
-                                       &best_by, "n_stale", &n_stale, "data", &data, "experiment", &experiment) != 0)
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: %s", where, error.text);
-    else if (strcmp(data, dgm_dataset_hash(run->dataset)) != 0)
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained on other data (manifest sha256 %.12s..., now %.12s...): give the same --data to go on", where, data,
-                       dgm_dataset_hash(run->dataset));
-    else if (step < 1 || epoch < 0 || position < 0 || n_validations < 0 || best_step < 0 || best_step > step || n_stale < 0)
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: a count is out of range", where);
-    if (err == DGM_OK) err = dgm_train_experiment_check(run->config, experiment, where);
-    if (err == DGM_OK) err = dgm_loader_set_state(run->loader, (dgm_loader_state){epoch, position});
-    if (err == DGM_OK) {
-        run->step = step;
-        run->n_validations = n_validations;
-        bool compares = strcmp(best_by, dgm_config_text(run->config, "best_by")) == 0; /* values of another measure do not */
-        run->best_step = compares ? best_step : 0;
-        run->best_value = compares ? best_value : 0;
-        run->n_stale = compares ? n_stale : 0;
-    }
-    json_decref(json);
-    return err;
-}
-
-static dgm_ckpt checkpoint_view(const dgm_train_run *run)
-{
-    dgm_optimizer *o = dgm_trainer_optimizer(run->trainer);
-    dgm_ckpt c = {.params = run->params, .flat = run->flat, .lo = o->lo, .hi = o->hi, .n_moments = o->v != NULL ? 2 : 1};
-    c.moment[0].name = o->v != NULL ? "exp_avg" : "momentum";
-    c.moment[0].data = o->m;
-    c.moment[1].name = "exp_avg_sq";
-    c.moment[1].data = o->v;
-    return c;
-}
-
-/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew.  The link is set again, as the run may have been killed before it was. */
-static dgm_err take_best(dgm_train_run *run)
-{
-    int64_t there = 0;
-    char *path = run->best_step > 0 ? dgm_ckpt_path(run->dir, run->best_step) : NULL;
-    dgm_err err = run->best_step > 0 && path == NULL ? DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir) : DGM_OK;
-    if (path != NULL && run->grid->rank == 0) there = dgm_io_is_dir(path);
-    free(path);
-    DGM_TRY(agree(run, err));
-    DGM_TRY(dgm_coll_broadcast(run->grid, DGM_AXIS_WORLD, 0, &there, (int64_t)sizeof there));
-    if (there != 0) return dgm_ckpt_mark(run->dir, "best", run->best_step, run->grid);
-    if (run->best_step > 0)
-        dgm_log(DGM_LOG_INFO, "the best checkpoint so far, of step %lld, is not in %s: the next validation counts as the best", (long long)run->best_step,
-                run->dir);
-    run->best_step = 0;
-    return DGM_OK;
-}
-
-static dgm_err resume(dgm_train_run *run, const char *which)
-{
-    char *path = NULL, *state = NULL;
-    dgm_ckpt view = checkpoint_view(run);
-    DGM_TRY(dgm_ckpt_find(run->dir, which, run->grid, &path));
-    if (path == NULL) return DGM_OK; /* nothing to go on from: begin */
-    dgm_err err = dgm_ckpt_read_state(path, run->grid, &state);
-    if (err == DGM_OK) err = agree(run, take_state(run, state, path));
-    if (err == DGM_OK) err = dgm_ckpt_load(path, run->grid, &view);
-    if (err == DGM_OK) err = take_best(run);
-    if (err == DGM_OK) dgm_log(DGM_LOG_INFO, "going on from %s", path);
-    free(state);
-    free(path);
-    return err;
-}
-
 /* ---- opening ---- */
 
 static dgm_err tokenizer_texts(dgm_train_run *run)
@@ -140,6 +40,7 @@ static dgm_err choose_hparams(const dgm_train_run *run, const dgm_model_file *in
         return dgm_train_hparams_read(run->config, dgm_dataset_vocab_size(run->dataset, DGM_SIDE_SRC), dgm_dataset_vocab_size(run->dataset, DGM_SIDE_TGT),
                                       dgm_dataset_joint_vocab(run->dataset), out);
     *out = *dgm_model_file_hparams(init);
+    DGM_TRY(dgm_train_hparams_check(run->config, out, dgm_model_file_path(init)));
     return check_init(run, init);
 }
 
@@ -174,12 +75,13 @@ static dgm_err make_trainer(dgm_train_run *run)
     return agree(run, err);
 }
 
-/* A folder with checkpoints is never overwritten by a run that does not go on from them. */
-static dgm_err check_folder(const dgm_train_run *run, bool resumes)
+/* One process at a time trains in a folder; one with checkpoints is never overwritten by a run that does not go on from them. */
+static dgm_err check_folder(dgm_train_run *run, bool resumes)
 {
     int64_t *steps = NULL;
     int n = 0;
     DGM_TRY(dgm_io_make_dirs(run->dir));
+    DGM_TRY(dgm_io_lock_dir(run->dir, &run->lock));
     DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
     free(steps);
     if (n == 0 || resumes) return DGM_OK;
@@ -191,7 +93,7 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     const char *which = dgm_config_text(config, "resume");
     bool resumes = strcmp(which, "no") != 0;
     double peak;
-    *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out")};
+    *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out"), .lock = -1};
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &run->grid));
     DGM_TRY(agree(run, run->grid->rank == 0 ? check_folder(run, resumes) : DGM_OK));
     dgm_err err = dgm_dataset_open(data_dir, &run->dataset);
@@ -199,7 +101,9 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     DGM_TRY(agree(run, err));
     DGM_TRY(make_model(run));
     DGM_TRY(make_trainer(run));
-    if (resumes) DGM_TRY(resume(run, which));
+    if (resumes) DGM_TRY(dgm_train_run_resume(run, which));
+    if (dgm_train_run_is_over(run)) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
+    DGM_TRY(dgm_run_log_check_machines(run->grid, run->settings.threads));
     DGM_TRY(dgm_run_log_peak(run->grid, &peak));
     DGM_TRY(dgm_run_log_describe(run->dir, run->grid, config, run->dataset, run->settings.threads));
     return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, peak, &run->log);
@@ -216,6 +120,7 @@ void dgm_train_run_close(dgm_train_run *run)
     dgm_text_fini(&run->tokenizer);
     dgm_text_fini(&run->tgt_tokenizer);
     dgm_dataset_close(run->dataset);
+    dgm_io_unlock(run->lock);
     dgm_grid_destroy(run->grid);
     *run = (dgm_train_run){0};
 }
@@ -231,7 +136,9 @@ dgm_err dgm_train_run_step(dgm_train_run *run)
     DGM_TRY(agree(run, dgm_loader_next(run->loader, &batch)));
     DGM_TRY(dgm_trainer_step(run->trainer, run->step + 1, &batch, &result));
     run->step++;
-    return dgm_run_log_step(run->log, run->step, run->settings.max_steps, run->settings.log_every, epoch, &result);
+    bool writes = run->step % run->settings.log_every == 0;
+    dgm_err err = dgm_run_log_step(run->log, run->step, run->settings.max_steps, run->settings.log_every, epoch, &result);
+    return writes ? agree(run, err) : err;
 }
 
 dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)
@@ -278,8 +185,8 @@ static dgm_err prune(const dgm_train_run *run)
 
 dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
 {
-    dgm_ckpt view = checkpoint_view(run);
-    char *state = state_text(run), *record = training_record(run);
+    dgm_ckpt view = dgm_train_run_checkpoint(run);
+    char *state = dgm_train_run_state_text(run), *record = dgm_train_run_record(run);
     dgm_model_strings strings = {.tokenizer = run->tokenizer.text, .tgt_tokenizer = run->tgt_tokenizer.text, .training = record};
     dgm_run_log_pause(run->log);
     dgm_err err = agree(run, state != NULL && record != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step));

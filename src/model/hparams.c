@@ -42,6 +42,9 @@ dgm_err dgm_hparams_check(const dgm_hparams *hp)
     DGM_TRY(check_range("source vocabulary size", hp->src_vocab_size, 5, 1 << 24));
     DGM_TRY(check_range("target vocabulary size", hp->tgt_vocab_size, 5, 1 << 24));
     DGM_TRY(check_range("virtual_tp", hp->virtual_tp, 1, 64));
+    if (DGM_MIN(hp->src_vocab_size, hp->tgt_vocab_size) < hp->virtual_tp)
+        return DGM_FAIL(DGM_ERR_USAGE, "virtual_tp = %lld: expected at most as many pieces as the vocabulary of %lld has", (long long)hp->virtual_tp,
+                        (long long)DGM_MIN(hp->src_vocab_size, hp->tgt_vocab_size));
     if (hp->joint_vocab && hp->src_vocab_size != hp->tgt_vocab_size)
         return DGM_FAIL(DGM_ERR_USAGE, "joint vocabulary with %lld source and %lld target pieces: expected equal sizes",
                         (long long)hp->src_vocab_size, (long long)hp->tgt_vocab_size);

@@ -66,7 +66,7 @@ void *dgm_arena_alloc(dgm_arena *arena, int64_t bytes)
     while (c->used + bytes > c->size) {
         if (c->next == NULL) {
             c->next = chunk_create(DGM_MAX(arena->chunk_bytes, bytes));
-            if (c->next == NULL) dgm_error_fatal(__FILE__, __LINE__, "out of memory for activations: lower --micro-batch-tokens");
+            if (c->next == NULL) dgm_error_die("out of memory for activations: lower --micro-batch-tokens (train) or --batch-tokens (translate, eval)");
         }
         c = arena->current = c->next;
         c->used = 0;

@@ -66,6 +66,11 @@ _Noreturn void dgm_error_fatal(const char *file, int line, const char *expressio
 {
     char message[512];
     snprintf(message, sizeof message, "assertion failed at %s:%d: %s", file, line, expression);
+    dgm_error_die(message);
+}
+
+_Noreturn void dgm_error_die(const char *message)
+{
     if (fatal_handler != NULL) fatal_handler(message);
     fprintf(stderr, "dragoman: %s\n", message);
     abort();

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -210,6 +211,23 @@ dgm_err dgm_io_remove_tree(const char *path)
     closedir(dir);
     if (err == DGM_OK && (refused("remove", path) || rmdir(path) != 0)) err = DGM_FAIL(DGM_ERR_IO, "remove folder %s: %s", path, strerror(errno));
     return err;
+}
+
+dgm_err dgm_io_lock_dir(const char *path, int *lock)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return DGM_FAIL(DGM_ERR_IO, "open folder %s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) { /* a file system without locks is no reason to stop */
+        close(fd);
+        return DGM_FAIL(DGM_ERR_USAGE, "%s is in use by another process: wait for it to end, or choose another folder", path);
+    }
+    *lock = fd;
+    return DGM_OK;
+}
+
+void dgm_io_unlock(int lock)
+{
+    if (lock >= 0) close(lock);
 }
 
 bool dgm_io_exists(const char *path) { return access(path, F_OK) == 0; }

@@ -1,0 +1,121 @@
+/* What a checkpoint remembers besides tensors, and taking it up again. */
+#include "dgm/train_run.h"
+
+#include "dgm/io.h"
+#include "dgm/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static dgm_err agree(const dgm_train_run *run, dgm_err err) { return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err); }
+
+char *dgm_train_run_state_text(const dgm_train_run *run)
+{
+    dgm_loader_state at = dgm_loader_get_state(run->loader);
+    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:s, s:o}", "step", (json_int_t)run->step, "epoch", (json_int_t)at.epoch, "position",
+                             (json_int_t)at.position, "n_validations", (json_int_t)run->n_validations, "best_step", (json_int_t)run->best_step,
+                             "best_value", run->best_value, "best_by", dgm_config_text(run->config, "best_by"), "n_stale", (json_int_t)run->n_stale,
+                             "data", dgm_dataset_hash(run->dataset), "experiment", dgm_train_experiment(run->config));
+    char *text = json != NULL ? json_dumps(json, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(json);
+    return text;
+}
+
+char *dgm_train_run_record(const dgm_train_run *run)
+{
+    json_t *json = json_pack("{s:I, s:s, s:o}", "step", (json_int_t)run->step, "data", dgm_dataset_hash(run->dataset), "experiment",
+                             dgm_train_experiment(run->config));
+    char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(json);
+    return text;
+}
+
+static dgm_err take_state(dgm_train_run *run, const char *text, const char *where)
+{
+    json_error_t error;
+    json_t *json = json_loads(text, 0, &error), *experiment;
+    json_int_t step, epoch, position, n_validations, best_step, n_stale;
+    double best_value;
+    const char *data, *best_by;
+    dgm_err err = DGM_OK;
+    if (json == NULL || json_unpack_ex(json, &error, 0, "{s:I, s:I, s:I, s:I, s:I, s:F, s:s, s:I, s:s, s:o}", "step", &step, "epoch", &epoch, "position",
+                                       &position, "n_validations", &n_validations, "best_step", &best_step, "best_value", &best_value, "best_by",
+                                       &best_by, "n_stale", &n_stale, "data", &data, "experiment", &experiment) != 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: %s", where, error.text);
+    else if (strcmp(data, dgm_dataset_hash(run->dataset)) != 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained on other data (manifest sha256 %.12s..., now %.12s...): give the same --data to go on", where, data,
+                       dgm_dataset_hash(run->dataset));
+    else if (step < 1 || epoch < 0 || position < 0 || n_validations < 0 || best_step < 0 || best_step > step || n_stale < 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: a count is out of range", where);
+    if (err == DGM_OK) err = dgm_train_experiment_check(run->config, experiment, where);
+    if (err == DGM_OK) err = dgm_loader_set_state(run->loader, (dgm_loader_state){epoch, position});
+    if (err == DGM_OK) {
+        run->step = step;
+        run->n_validations = n_validations;
+        bool compares = strcmp(best_by, dgm_config_text(run->config, "best_by")) == 0; /* values of another measure do not */
+        run->best_step = compares ? best_step : 0;
+        run->best_value = compares ? best_value : 0;
+        run->n_stale = compares ? n_stale : 0;
+    }
+    json_decref(json);
+    return err;
+}
+
+dgm_ckpt dgm_train_run_checkpoint(const dgm_train_run *run)
+{
+    dgm_optimizer *o = dgm_trainer_optimizer(run->trainer);
+    dgm_ckpt c = {.params = run->params, .flat = run->flat, .lo = o->lo, .hi = o->hi, .n_moments = o->v != NULL ? 2 : 1};
+    c.moment[0].name = o->v != NULL ? "exp_avg" : "momentum";
+    c.moment[0].data = o->m;
+    c.moment[1].name = "exp_avg_sq";
+    c.moment[1].data = o->v;
+    return c;
+}
+
+/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew.  The link is set again, as the run may have been killed before it was. */
+static dgm_err take_best(dgm_train_run *run)
+{
+    int64_t there = 0;
+    char *path = run->best_step > 0 ? dgm_ckpt_path(run->dir, run->best_step) : NULL;
+    dgm_err err = run->best_step > 0 && path == NULL ? DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir) : DGM_OK;
+    if (path != NULL && run->grid->rank == 0) there = dgm_io_is_dir(path);
+    free(path);
+    DGM_TRY(agree(run, err));
+    DGM_TRY(dgm_coll_broadcast(run->grid, DGM_AXIS_WORLD, 0, &there, (int64_t)sizeof there));
+    if (there != 0) return dgm_ckpt_mark(run->dir, "best", run->best_step, run->grid);
+    if (run->best_step > 0)
+        dgm_log(DGM_LOG_INFO, "the best checkpoint so far, of step %lld, is not in %s: the next validation counts as the best", (long long)run->best_step,
+                run->dir);
+    run->best_step = 0;
+    return DGM_OK;
+}
+
+/* Checkpoints after the one that is gone on from would belong to another course of the run. */
+static dgm_err check_newest(const dgm_train_run *run, const char *path)
+{
+    int64_t *steps = NULL;
+    int n = 0;
+    DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
+    int64_t newest = n > 0 ? steps[n - 1] : 0;
+    free(steps);
+    if (newest <= run->step) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "%s has a checkpoint of step %lld, later than %s: choose another --out to branch off, or remove the later ones", run->dir,
+                    (long long)newest, path);
+}
+
+dgm_err dgm_train_run_resume(dgm_train_run *run, const char *which)
+{
+    char *path = NULL, *state = NULL;
+    dgm_ckpt view = dgm_train_run_checkpoint(run);
+    DGM_TRY(dgm_ckpt_find(run->dir, which, run->grid, &path));
+    if (path == NULL) return DGM_OK; /* nothing to go on from: begin */
+    dgm_err err = dgm_ckpt_read_state(path, run->grid, &state);
+    if (err == DGM_OK) err = agree(run, take_state(run, state, path));
+    if (err == DGM_OK && strcmp(which, "auto") != 0) err = agree(run, run->grid->rank == 0 ? check_newest(run, path) : DGM_OK);
+    if (err == DGM_OK) err = dgm_ckpt_load(path, run->grid, &view);
+    if (err == DGM_OK) err = take_best(run);
+    if (err == DGM_OK) dgm_log(DGM_LOG_INFO, "going on from %s", path);
+    free(state);
+    free(path);
+    return err;
+}
