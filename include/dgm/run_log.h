@@ -10,34 +10,26 @@
 
 typedef struct dgm_run_log dgm_run_log;
 
-/* Opens the logs in folder `run` on rank 0 and cuts them back to lines of at most `step`.  peak_gflops: of all ranks together,
- * 0 when unknown.  Collective on grid->world. */
-dgm_err dgm_run_log_open(const char *run, int64_t step, const dgm_grid *grid, const dgm_hparams *hp, double peak_gflops, dgm_run_log **out);
+/* Opens the logs in folder `run` on rank 0 and cuts them back to lines of at most `step`.  Collective on grid->world. */
+dgm_err dgm_run_log_open(const char *run, int64_t step, const dgm_grid *grid, const dgm_hparams *hp, dgm_run_log **out);
 void dgm_run_log_close(dgm_run_log *log); /* accepts NULL */
 
-/* After every update; a line of metrics and timing and the progress line every log_every updates.  Not collective. */
+/* After every update; a line of metrics and timing and the progress line every log_every updates.  At the first line after two seconds of
+ * training the machine's peak is measured, which shares refer to.  Collective on grid->world. */
 dgm_err dgm_run_log_step(dgm_run_log *log, int64_t step, int64_t max_steps, int64_t log_every, int64_t epoch, const dgm_step_result *result);
 dgm_err dgm_run_log_validation(dgm_run_log *log, int64_t step, const dgm_validation *validation, bool best);
 
-/* Time that is not training (validation, checkpoints) is left out of the speed: call around it. */
+/* Time that is not training (validation, checkpoints) is left out of the speed and of all regions: call around it. */
 void dgm_run_log_pause(dgm_run_log *log);
 void dgm_run_log_resume(dgm_run_log *log);
 
 /* Flushes the logs to disk: before a checkpoint is made. */
 dgm_err dgm_run_log_sync(dgm_run_log *log);
 
-/* Where the time of training went, as lines on stderr. */
-void dgm_run_log_summary(dgm_run_log *log, int64_t arena_bytes);
+/* Where the time of training went, as lines on stderr: mean over ranks, per update.  Collective on grid->world. */
+dgm_err dgm_run_log_summary(dgm_run_log *log, int64_t arena_bytes);
 
 /* Writes RUN/run.json: resolved settings, seed, versions, compiler, kernel families, hosts, layout, hash of DATA.  Collective on grid->world. */
 dgm_err dgm_run_log_describe(const char *run, const dgm_grid *grid, const dgm_config *config, const dgm_dataset *dataset, int threads);
-
-/* DGM_ERR_USAGE when ranks run on machines whose kernels differ: their bits would.  Warns when a machine has fewer cores than its ranks have
- * threads.  Collective on grid->world. */
-dgm_err dgm_run_log_check_machines(const dgm_grid *grid, int threads);
-
-/* GFLOP/s of large products on all ranks at once, each with its threads: the ceiling that shares of peak refer to.
- * Collective on grid->world. */
-dgm_err dgm_run_log_peak(const dgm_grid *grid, double *gflops);
 
 #endif

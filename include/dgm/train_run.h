@@ -34,7 +34,11 @@ typedef struct {
 dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run);
 void dgm_train_run_close(dgm_train_run *run);
 
-/* One update.  Collective on grid->world. */
+/* Update number `step` on the next batch, with the timer's regions around its parts; DGM_REGION_OTHER is open afterwards.
+ * Collective on grid->world. */
+dgm_err dgm_train_update(const dgm_grid *grid, dgm_loader *loader, dgm_trainer *trainer, int64_t step, dgm_step_result *out);
+
+/* One update of the run, and what the logs say of it.  Collective on grid->world. */
 dgm_err dgm_train_run_step(dgm_train_run *run);
 
 /* Validates and remembers whether it was the best so far.  Collective on grid->world. */

@@ -3,6 +3,7 @@
 #include "dgm/io.h"
 #include "dgm/log.h"
 #include "dgm/prepare.h"
+#include "dgm/timer.h"
 #include "dgm/train_run.h"
 
 #include <stdlib.h>
@@ -75,9 +76,11 @@ static dgm_err data_folder(const dgm_config *config, char **out)
 static dgm_err stop_asked(const dgm_train_run *run, bool *stop)
 {
     int64_t asked = dgm_cli_stop_asked();
-    DGM_TRY(dgm_coll_max_counts(run->grid, DGM_AXIS_WORLD, &asked, 1));
+    dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
+    dgm_err err = dgm_coll_max_counts(run->grid, DGM_AXIS_WORLD, &asked, 1);
+    dgm_timer_enter(left);
     *stop = asked != 0;
-    return DGM_OK;
+    return err;
 }
 
 static dgm_err train(dgm_train_run *run)
@@ -96,7 +99,7 @@ static dgm_err train(dgm_train_run *run)
         }
         if (over || stop || is_best || run->step % s->checkpoint_every == 0) DGM_TRY(dgm_train_run_save(run, is_best));
     }
-    dgm_run_log_summary(run->log, dgm_trainer_arena_bytes(run->trainer));
+    DGM_TRY(dgm_run_log_summary(run->log, dgm_trainer_arena_bytes(run->trainer)));
     if (!over)
         return DGM_FAIL(DGM_ERR_STOPPED, "stopped after step %lld, all saved in %s: the same command with --resume auto goes on", (long long)run->step,
                         run->dir);

@@ -3,10 +3,8 @@
 
 #include "dgm/gemm.h"
 #include "dgm/io.h"
-#include "dgm/log.h"
 #include "dgm/prepare.h"
 #include "dgm/run_log.h"
-#include "dgm/timer.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -54,38 +52,6 @@ static dgm_err hosts_json(const dgm_grid *grid, json_t **out)
     return err;
 }
 
-typedef struct { char host[64], family[64]; } machine;
-
-static dgm_err compare_machines(const machine *all, const dgm_grid *grid, int threads)
-{
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    int here = 0;
-    for (int r = 0; r < grid->size; r++) {
-        here += strcmp(all[r].host, all[grid->rank].host) == 0;
-        if (strcmp(all[r].family, all[0].family) != 0)
-            return DGM_FAIL(DGM_ERR_USAGE, "rank 0 on %s computes with kernels %s, rank %d on %s with %s: results would depend on the layout; take machines "
-                            "of one kind, or set BLIS_ARCH_TYPE and DRAGOMAN_KERNELS alike on all", all[0].host, all[0].family, r, all[r].host,
-                            all[r].family);
-    }
-    if (threads > 1 && cores > 0 && (long)here * threads > cores)
-        dgm_log(DGM_LOG_WARN, "%s: %d ranks of %d threads on %ld cores wait for each other; lower --threads", all[grid->rank].host, here, threads, cores);
-    return DGM_OK;
-}
-
-dgm_err dgm_run_log_check_machines(const dgm_grid *grid, int threads)
-{
-    machine *all = calloc((size_t)grid->size, sizeof *all);
-    dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, all != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "list of machines"));
-    if (err == DGM_OK) {
-        gethostname(all[grid->rank].host, sizeof all->host - 1);
-        snprintf(all[grid->rank].family, sizeof all->family, "%s and %s", dgm_gemm_family(), dgm_elem_family());
-        err = dgm_coll_gather_all(grid, DGM_AXIS_WORLD, all, sizeof *all);
-    }
-    if (err == DGM_OK) err = dgm_coll_agree(grid, DGM_AXIS_WORLD, compare_machines(all, grid, threads));
-    free(all);
-    return err;
-}
-
 dgm_err dgm_run_log_describe(const char *run, const dgm_grid *grid, const dgm_config *config, const dgm_dataset *dataset, int threads)
 {
     json_t *hosts = NULL;
@@ -103,25 +69,4 @@ dgm_err dgm_run_log_describe(const char *run, const dgm_grid *grid, const dgm_co
         json_decref(json);
     }
     return dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
-}
-
-dgm_err dgm_run_log_peak(const dgm_grid *grid, double *gflops)
-{
-    enum { N = 1024, TRIES = 5 };
-    float *m = malloc((size_t)3 * N * N * sizeof *m);
-    DGM_TRY(dgm_coll_agree(grid, DGM_AXIS_WORLD, m != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "matrices to measure the peak")));
-    for (int i = 0; i < 3 * N * N; i++) m[i] = (float)(i % 7) - 3;
-    double best = 0;
-    dgm_err err = DGM_OK;
-    for (int i = 0; i < TRIES && err == DGM_OK; i++) {
-        err = dgm_coll_barrier(grid, DGM_AXIS_WORLD);
-        double start = dgm_timer_now();
-        dgm_gemm(DGM_GEMM_N, DGM_GEMM_N, N, N, N, m, N, m + N * N, N, m + 2 * N * N, N);
-        int64_t slowest_ns = (int64_t)((dgm_timer_now() - start) * 1e9);
-        if (err == DGM_OK) err = dgm_coll_max_counts(grid, DGM_AXIS_WORLD, &slowest_ns, 1);
-        best = DGM_MAX(best, 2.0 * N * N * N * grid->size / (double)DGM_MAX(slowest_ns, 1));
-    }
-    free(m);
-    *gflops = best;
-    return err;
 }

@@ -4,6 +4,7 @@
 #include "dgm/gemm.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/placement.h"
 #include "dgm/timer.h"
 
 #include <math.h>
@@ -92,7 +93,6 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
 {
     const char *which = dgm_config_text(config, "resume");
     bool resumes = strcmp(which, "no") != 0;
-    double peak;
     *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out"), .lock = -1};
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &run->grid));
     DGM_TRY(agree(run, run->grid->rank == 0 ? check_folder(run, resumes) : DGM_OK));
@@ -103,10 +103,9 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     DGM_TRY(make_trainer(run));
     if (resumes) DGM_TRY(dgm_train_run_resume(run, which));
     if (dgm_train_run_is_over(run)) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
-    DGM_TRY(dgm_run_log_check_machines(run->grid, run->settings.threads));
-    DGM_TRY(dgm_run_log_peak(run->grid, &peak));
+    DGM_TRY(dgm_placement_check(run->grid, run->settings.threads));
     DGM_TRY(dgm_run_log_describe(run->dir, run->grid, config, run->dataset, run->settings.threads));
-    return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, peak, &run->log);
+    return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, &run->log);
 }
 
 void dgm_train_run_close(dgm_train_run *run)
@@ -127,18 +126,25 @@ void dgm_train_run_close(dgm_train_run *run)
 
 /* ---- the verbs ---- */
 
-dgm_err dgm_train_run_step(dgm_train_run *run)
+dgm_err dgm_train_update(const dgm_grid *grid, dgm_loader *loader, dgm_trainer *trainer, int64_t step, dgm_step_result *out)
 {
     dgm_step_batch batch;
+    dgm_timer_enter(DGM_REGION_LOADING);
+    dgm_err err = dgm_loader_next(loader, &batch);
+    dgm_timer_enter(DGM_REGION_COMMUNICATION);
+    err = dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
+    if (err == DGM_OK) err = dgm_trainer_step(trainer, step, &batch, out);
+    dgm_timer_enter(DGM_REGION_OTHER);
+    return err;
+}
+
+dgm_err dgm_train_run_step(dgm_train_run *run)
+{
     dgm_step_result result;
     int64_t epoch = dgm_loader_get_state(run->loader).epoch;
-    dgm_timer_enter(DGM_REGION_LOADING);
-    DGM_TRY(agree(run, dgm_loader_next(run->loader, &batch)));
-    DGM_TRY(dgm_trainer_step(run->trainer, run->step + 1, &batch, &result));
+    DGM_TRY(dgm_train_update(run->grid, run->loader, run->trainer, run->step + 1, &result));
     run->step++;
-    bool writes = run->step % run->settings.log_every == 0;
-    dgm_err err = dgm_run_log_step(run->log, run->step, run->settings.max_steps, run->settings.log_every, epoch, &result);
-    return writes ? agree(run, err) : err;
+    return dgm_run_log_step(run->log, run->step, run->settings.max_steps, run->settings.log_every, epoch, &result);
 }
 
 dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)

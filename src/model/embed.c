@@ -3,6 +3,7 @@
 #include "dgm/embed.h"
 
 #include "dgm/sort.h"
+#include "dgm/timer.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -45,13 +46,21 @@ dgm_err dgm_embed_forward(dgm_layer_context *ctx, const dgm_packed *packed, bool
     int64_t d = ctx->params->hp.d_model, rows = packed->n_rows, first, n;
     float rate = ctx->pass->dropout;
     dgm_err err = need_positions(ctx, packed);
-    DGM_TRY(ctx->grid->tp_size > 1 ? dgm_coll_agree(ctx->grid, DGM_AXIS_TP, err) : err);
+    if (ctx->grid->tp_size > 1) {
+        dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
+        err = dgm_coll_agree(ctx->grid, DGM_AXIS_TP, err);
+        dgm_timer_enter(left);
+    }
+    DGM_TRY(err);
     local_vocabulary(ctx, source, &first, &n);
     float *x = dgm_arena_floats(ctx->arena, rows * d);
     dgm_elem_embed(rows, d, packed->ids, (int32_t)first, (int32_t)n, table, sqrtf((float)d), x);
     if (ctx->grid->tp_size > 1) { /* one rank has the row, the others zeros: exact */
         dgm_arena_mark mark_here = dgm_arena_here(ctx->arena);
-        DGM_TRY(dgm_coll_tree_sum_tp(ctx->grid, x, rows * d, dgm_arena_floats(ctx->arena, rows * d)));
+        dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
+        err = dgm_coll_tree_sum_tp(ctx->grid, x, rows * d, dgm_arena_floats(ctx->arena, rows * d));
+        dgm_timer_enter(left);
+        DGM_TRY(err);
         dgm_arena_rewind(ctx->arena, mark_here);
     }
     *mask = dgm_layer_mask(ctx, packed, d, 0, rate, dgm_layer_site(source ? DGM_SITE_SRC_EMBEDDING : DGM_SITE_TGT_EMBEDDING, false, 0));

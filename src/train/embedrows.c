@@ -3,6 +3,7 @@
 #include "dgm/embedrows.h"
 
 #include "dgm/sort.h"
+#include "dgm/timer.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -87,8 +88,12 @@ dgm_err dgm_embedrows_add(dgm_embedrows *rows, const dgm_grid *grid, const dgm_e
                           const int64_t *slice_start, float *slice)
 {
     dgm_err err = reserve(rows, grad->n, grid->dp_size);
-    if (grid->dp_size > 1) err = dgm_coll_agree(grid, DGM_AXIS_DP, err);
-    if (err != DGM_OK) return err;
+    if (grid->dp_size > 1) {
+        dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
+        err = dgm_coll_agree(grid, DGM_AXIS_DP, err);
+        dgm_timer_enter(left);
+    }
+    DGM_TRY(err);
     sort_rows(rows, grad->n, grad->id, grad->leaf);
     if (grid->dp_size == 1) {
         add_sorted(rows, grad->n, grad->row, offset, first_id, 0, slice);
@@ -107,9 +112,12 @@ dgm_err dgm_embedrows_add(dgm_embedrows *rows, const dgm_grid *grid, const dgm_e
     int64_t n_got;
     const int32_t *got_id, *got_leaf;
     const float *got_row;
-    DGM_TRY(dgm_coll_rows_exchange(grid, rows->exchange, rows->d, rows->id, rows->leaf, rows->row, rows->owner_start, &n_got, &got_id,
-                                   &got_leaf, &got_row));
-    DGM_TRY(dgm_coll_agree(grid, DGM_AXIS_DP, reserve(rows, n_got, grid->dp_size)));
+    dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
+    err = dgm_coll_rows_exchange(grid, rows->exchange, rows->d, rows->id, rows->leaf, rows->row, rows->owner_start, &n_got, &got_id, &got_leaf,
+                                 &got_row);
+    if (err == DGM_OK) err = dgm_coll_agree(grid, DGM_AXIS_DP, reserve(rows, n_got, grid->dp_size));
+    dgm_timer_enter(left);
+    DGM_TRY(err);
     sort_rows(rows, n_got, got_id, got_leaf);
     add_sorted(rows, n_got, got_row, offset, first_id, slice_start[grid->dp_rank], slice);
     return DGM_OK;

@@ -122,6 +122,7 @@ dgm_err dgm_gradsync_reduce(dgm_gradsync *sync, float **slice)
     dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
     float *own = sync->block[0] + sync->slice_start[sync->grid->dp_rank];
     dgm_err err = dgm_coll_reduce_slices(sync->grid, sync->n_leaves, sync->block, sync->sums.n, sync->slice_start, own, sync->workspace);
+    dgm_timer_enter(DGM_REGION_ELEMENTWISE);
     if (err == DGM_OK)
         err = add_rows(sync, p->hp.joint_vocab ? "model.shared.weight" : "model.decoder.embed_tokens.weight", &sync->tgt_rows, own);
     if (err == DGM_OK && !p->hp.joint_vocab) err = add_rows(sync, "model.encoder.embed_tokens.weight", &sync->src_rows, own);

@@ -96,7 +96,10 @@ static dgm_err sum_losses(dgm_trainer *t, const dgm_step_batch *batch, dgm_step_
         t->sums[l] = t->leaf_loss[l].smoothed;
         t->sums[n + l] = t->leaf_loss[l].nll;
     }
-    DGM_TRY(dgm_coll_sum_counts(t->grid, DGM_AXIS_DP, (int64_t *)t->sums, 2 * n));
+    dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
+    dgm_err err = dgm_coll_sum_counts(t->grid, DGM_AXIS_DP, (int64_t *)t->sums, 2 * n);
+    dgm_timer_enter(left);
+    DGM_TRY(err);
     double n_tokens = (double)DGM_MAX(batch->n_tgt_tokens, 1);
     out->loss = dgm_tree_sum(t->sums, n) / n_tokens;
     out->nll = dgm_tree_sum(t->sums + n, n) / n_tokens;
@@ -123,7 +126,7 @@ dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batc
     dgm_optimizer_update(&t->optimizer, t->params, step, result.rate, grad_scale, slice, t->flat);
     dgm_timer_enter(DGM_REGION_COMMUNICATION);
     DGM_TRY(dgm_coll_gather_slices(t->grid, t->flat, dgm_gradsync_slices(t->sync)));
-    dgm_timer_enter(DGM_REGION_ELEMENTWISE);
+    dgm_timer_enter(DGM_REGION_OTHER);
     *out = result;
     return DGM_OK;
 }

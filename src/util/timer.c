@@ -1,11 +1,13 @@
 /* One region is open at a time, so the totals of all regions add up to the time since the reset. */
 #include "dgm/timer.h"
 
+#include <stdbool.h>
 #include <time.h>
 
-static double totals[DGM_REGION_N];
-static dgm_region open_region = DGM_REGION_ELEMENTWISE;
-static double opened_at;
+static _Thread_local dgm_timer_totals totals;
+static _Thread_local dgm_region open_region = DGM_REGION_OTHER, paused_region;
+static _Thread_local double opened_at;
+static _Thread_local bool paused;
 
 double dgm_timer_now(void)
 {
@@ -18,22 +20,43 @@ dgm_region dgm_timer_enter(dgm_region region)
 {
     double now = dgm_timer_now();
     dgm_region left = open_region;
-    totals[left] += now - opened_at;
+    if (!paused) totals.region_s[left] += now - opened_at;
     open_region = region;
     opened_at = now;
     return left;
 }
 
-double dgm_timer_total_s(dgm_region region) { return totals[region]; }
+void dgm_timer_add_hidden(double seconds)
+{
+    if (!paused) totals.hidden_s += seconds;
+}
+
+dgm_timer_totals dgm_timer_read(void)
+{
+    dgm_timer_enter(open_region);
+    return totals;
+}
 
 void dgm_timer_reset(void)
 {
-    for (int i = 0; i < DGM_REGION_N; i++) totals[i] = 0;
+    totals = (dgm_timer_totals){0};
     opened_at = dgm_timer_now();
+}
+
+void dgm_timer_pause(void)
+{
+    paused_region = dgm_timer_enter(open_region);
+    paused = true;
+}
+
+void dgm_timer_resume(void)
+{
+    dgm_timer_enter(paused_region);
+    paused = false;
 }
 
 const char *dgm_timer_name(dgm_region region)
 {
-    static const char *const names[] = {"loading", "gemm", "attention", "loss", "elementwise", "optimizer", "communication"};
+    static const char *const names[] = {"gemm", "attention", "loss", "elementwise", "optimizer", "communication", "loading", "other"};
     return names[region];
 }

@@ -1,0 +1,15 @@
+/* Where the ranks run: machines of one kind, and cores enough for all. */
+#ifndef DGM_PLACEMENT_H
+#define DGM_PLACEMENT_H
+
+#include "dgm/grid.h"
+
+/* DGM_ERR_USAGE when ranks run on machines whose kernels differ: their bits would.  Warns, once for each set of cores, when ranks may use
+ * fewer cores than they have threads together: bound to one core by the launcher, or too many for the machine.
+ * Collective on grid->world. */
+dgm_err dgm_placement_check(const dgm_grid *grid, int threads);
+
+/* Cores that this process may use. */
+int dgm_placement_cores(void);
+
+#endif

@@ -1,0 +1,182 @@
+/* Every measurement begins with a meeting of the ranks and lasts as long as its slowest one. */
+#include "dgm/machine.h"
+
+#include "dgm/coll.h"
+#include "dgm/gemm.h"
+#include "dgm/timer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { PEAK_SIZE = 2048, PEAK_TRIES = 8, TRIES = 5, COPY_BYTES = 64 << 20 };
+
+static dgm_err agree(const dgm_grid *grid, dgm_err err) { return dgm_coll_agree(grid, DGM_AXIS_WORLD, err); }
+
+/* Seconds since `start` on the slowest rank, the same on all. */
+static dgm_err since(const dgm_grid *grid, double start, double *seconds)
+{
+    int64_t ns = (int64_t)((dgm_timer_now() - start) * 1e9);
+    DGM_TRY(dgm_coll_max_counts(grid, DGM_AXIS_WORLD, &ns, 1));
+    *seconds = (double)DGM_MAX(ns, 1) * 1e-9;
+    return DGM_OK;
+}
+
+dgm_err dgm_machine_peak(const dgm_grid *grid, int tries, double *gflops)
+{
+    enum { N = PEAK_SIZE };
+    size_t bytes = (size_t)3 * N * N * sizeof(float);
+    float *m = aligned_alloc(64, bytes);
+    DGM_TRY(agree(grid, m != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "matrices to measure the peak")));
+    for (int i = 0; i < 3 * N * N; i++) m[i] = (float)(i % 7) - 3;
+    double best = 0, seconds;
+    dgm_err err = DGM_OK;
+    for (int i = 0; i <= tries && err == DGM_OK; i++) {
+        err = dgm_coll_barrier(grid, DGM_AXIS_WORLD);
+        double start = dgm_timer_now();
+        dgm_gemm(DGM_GEMM_N, DGM_GEMM_N, N, N, N, m, N, m + N * N, N, m + 2 * N * N, N);
+        if (err == DGM_OK) err = since(grid, start, &seconds);
+        if (err == DGM_OK && i > 0) best = DGM_MAX(best, 2.0 * N * N * N * grid->size / seconds * 1e-9);
+    }
+    free(m);
+    *gflops = best;
+    return err;
+}
+
+/* Best of several copies, on rank 0 alone or on all ranks at once. */
+static dgm_err copy(const dgm_grid *grid, bool all, const char *from, char *to, double *bytes_per_s)
+{
+    double seconds;
+    *bytes_per_s = 0;
+    for (int i = 0; i < TRIES; i++) {
+        DGM_TRY(dgm_coll_barrier(grid, DGM_AXIS_WORLD));
+        double start = dgm_timer_now();
+        if (all || grid->rank == 0) memcpy(to, from, COPY_BYTES);
+        DGM_TRY(since(grid, start, &seconds));
+        *bytes_per_s = DGM_MAX(*bytes_per_s, 2.0 * COPY_BYTES * (all ? grid->size : 1) / seconds);
+    }
+    return DGM_OK;
+}
+
+static dgm_err measure_copy(const dgm_grid *grid, dgm_machine *m)
+{
+    char *block = malloc((size_t)2 * COPY_BYTES);
+    dgm_err err = agree(grid, block != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "blocks to copy"));
+    if (err == DGM_OK) {
+        memset(block, 1, (size_t)2 * COPY_BYTES);
+        err = copy(grid, false, block, block + COPY_BYTES, &m->copy_one_bytes_per_s);
+    }
+    if (err == DGM_OK) err = copy(grid, true, block, block + COPY_BYTES, &m->copy_all_bytes_per_s);
+    free(block);
+    return err;
+}
+
+/* ---- the dp reduction of a gradient ---- */
+
+typedef struct {
+    int64_t n, *slice_start;
+    int n_leaves, n_partials;
+    float *partial[DGM_TREE_MAX_NODES], *workspace;
+} reduction;
+
+static void reduction_fini(reduction *r)
+{
+    for (int i = 0; i < r->n_partials; i++) free(r->partial[i]);
+    free(r->workspace);
+    free(r->slice_start);
+}
+
+static dgm_err reduction_init(const dgm_grid *grid, int64_t n, int n_leaves, reduction *r)
+{
+    dgm_tree_node node[DGM_TREE_MAX_NODES];
+    int lo, hi;
+    *r = (reduction){.n = n, .n_leaves = n_leaves};
+    dgm_tree_range(n_leaves, grid->dp_rank, grid->dp_size, &lo, &hi);
+    r->n_partials = dgm_tree_cover(lo, hi, node);
+    r->slice_start = malloc((size_t)(grid->dp_size + 1) * sizeof *r->slice_start);
+    r->workspace = malloc((size_t)DGM_MAX(dgm_coll_reduce_workspace(grid, n_leaves), 1) * sizeof *r->workspace);
+    bool whole = r->slice_start != NULL && r->workspace != NULL;
+    for (int i = 0; i < r->n_partials; i++) {
+        r->partial[i] = malloc((size_t)DGM_MAX(n, 1) * sizeof(float));
+        whole = whole && r->partial[i] != NULL;
+    }
+    if (!whole) return DGM_FAIL(DGM_ERR_NOMEM, "gradients of %lld floats to reduce", (long long)n);
+    for (int i = 0; i < r->n_partials; i++) memset(r->partial[i], 0, (size_t)n * sizeof(float));
+    for (int s = 0; s <= grid->dp_size; s++) r->slice_start[s] = n * s / grid->dp_size;
+    return DGM_OK;
+}
+
+static void keep_best(double seconds, double *best)
+{
+    if (*best == 0 || seconds < *best) *best = seconds;
+}
+
+static dgm_err time_reduction(const dgm_grid *grid, reduction *r, dgm_machine *m)
+{
+    double seconds;
+    float *own = r->partial[0] + r->slice_start[grid->dp_rank];
+    DGM_TRY(dgm_coll_barrier(grid, DGM_AXIS_WORLD));
+    double start = dgm_timer_now();
+    DGM_TRY(dgm_coll_reduce_slices(grid, r->n_leaves, r->partial, r->n_partials, r->slice_start, own, r->workspace));
+    DGM_TRY(since(grid, start, &seconds));
+    keep_best(seconds, &m->reduce_s);
+    start = dgm_timer_now();
+    DGM_TRY(dgm_coll_gather_slices(grid, r->partial[0], r->slice_start));
+    DGM_TRY(since(grid, start, &seconds));
+    keep_best(seconds, &m->gather_s);
+    DGM_TRY(dgm_link_allreduce(grid, r->partial[0], r->n, &seconds));
+    keep_best(seconds, &m->allreduce_s);
+    return DGM_OK;
+}
+
+/* A slow network gets fewer turns: enough is enough after a few seconds. */
+static dgm_err measure_reduction(const dgm_grid *grid, int64_t n_floats, int n_leaves, dgm_machine *m)
+{
+    static const double PATIENCE_S = 3;
+    reduction r;
+    m->gradient_bytes = n_floats * (int64_t)sizeof(float);
+    if (grid->dp_size == 1) return DGM_OK;
+    dgm_err err = agree(grid, reduction_init(grid, n_floats, n_leaves, &r));
+    double began = dgm_timer_now(), spent = 0;
+    for (int i = 0; i < TRIES && spent < PATIENCE_S && err == DGM_OK; i++) {
+        err = time_reduction(grid, &r, m);
+        if (err == DGM_OK) err = since(grid, began, &spent);
+    }
+    reduction_fini(&r);
+    return err;
+}
+
+dgm_err dgm_machine_measure(const dgm_grid *grid, int64_t n_floats, int n_leaves, dgm_machine *out)
+{
+    dgm_machine m = {0};
+    DGM_TRY(dgm_machine_peak(grid, PEAK_TRIES, &m.peak_gflops));
+    DGM_TRY(measure_copy(grid, &m));
+    DGM_TRY(dgm_link_measure(grid, &m.link));
+    DGM_TRY(measure_reduction(grid, n_floats, n_leaves, &m));
+    *out = m;
+    return DGM_OK;
+}
+
+double dgm_machine_peak_memory_mb(void)
+{
+    struct rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return (double)usage.ru_maxrss / 1024;
+}
+
+void dgm_machine_cpu(char *out, size_t bytes)
+{
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    snprintf(out, bytes, "unknown");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
+        char *value = strchr(line, ':');
+        if (strncmp(line, "model name", 10) != 0 || value == NULL) continue;
+        value += 1 + strspn(value + 1, " \t");
+        value[strcspn(value, "\n")] = '\0';
+        snprintf(out, bytes, "%s", value);
+        break;
+    }
+    if (f != NULL) fclose(f);
+}
