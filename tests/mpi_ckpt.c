@@ -3,6 +3,7 @@
 #include "dgm/coll.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/slices.h"
 #include "tap_mpi.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ static const dgm_model_strings strings = {"source tokenizer", "target tokenizer"
 static char folder[] = "/tmp/dgm_mpi_ckpt_XXXXXX";
 
 static const struct { int ranks, tp; } layouts[] = {{1, 1}, {2, 1}, {2, 2}, {3, 1}, {4, 1}, {4, 2}, {4, 4}};
-enum { N_LAYOUTS = sizeof layouts / sizeof layouts[0] };
+enum { N_LAYOUTS = sizeof layouts / sizeof layouts[0], MAX_RANGES = 256 };
 
 /* Element (row, col) of a logical tensor; which = 0: the parameter, 1, 2: its moments. */
 static float value(int which, int tensor, int64_t row, int64_t col)
@@ -30,8 +31,8 @@ static float value(int which, int tensor, int64_t row, int64_t col)
     return (float)(int32_t)x / 1e9f;
 }
 
-/* The floats [lo, hi) of a flat block of this layout. */
-static float *make_block(const dgm_params *p, int which, int64_t lo, int64_t hi)
+/* Stretches of a flat block of this layout, end to end. */
+static float *make_block(const dgm_params *p, int which, const dgm_range *ranges, int n_ranges)
 {
     float *flat = calloc((size_t)p->n_floats, sizeof *flat);
     for (int i = 0; i < p->n_units; i++) {
@@ -40,15 +41,32 @@ static float *make_block(const dgm_params *p, int which, int64_t lo, int64_t hi)
             for (int64_t c = 0; c < u->cols; c++)
                 flat[u->offset + (u->transposed ? c * u->rows + r : r * u->cols + c)] = value(which, u->tensor, u->row0 + r, u->col0 + c);
     }
-    memmove(flat, flat + lo, (size_t)(hi - lo) * sizeof *flat);
+    int64_t at = 0;
+    for (int i = 0; i < n_ranges; at += ranges[i].hi - ranges[i].lo, i++)
+        memmove(flat + at, flat + ranges[i].lo, (size_t)(ranges[i].hi - ranges[i].lo) * sizeof *flat);
     return flat;
 }
 
 typedef struct {
     dgm_grid *grid;
     dgm_params *params;
+    dgm_range ranges[MAX_RANGES];
     dgm_ckpt ckpt;
 } member;
+
+/* Blocks dealt out two by two, so that every replica has many stretches; neighbours joined.  Returns how many. */
+static int take_blocks(const dgm_params *p, int part, int n_parts, dgm_range *ranges)
+{
+    int n = 0;
+    for (int b = 0; b < p->n_blocks; b++) {
+        if (b / 2 % n_parts != part) continue;
+        int64_t lo = p->blocks[b].lo, hi = b + 1 < p->n_blocks ? p->blocks[b + 1].lo : p->n_floats;
+        if (n > 0 && ranges[n - 1].hi == lo) ranges[n - 1].hi = hi;
+        else ranges[n++] = (dgm_range){lo, hi};
+        if (n >= MAX_RANGES) abort();
+    }
+    return n;
+}
 
 /* Takes this rank into the group; false on the ranks outside.  filled: with the numbers to be saved, else zeros. */
 static bool join_group(int ranks, int tp, bool filled, member *m)
@@ -57,14 +75,13 @@ static bool join_group(int ranks, int tp, bool filled, member *m)
     if (comm == MPI_COMM_NULL) return false;
     if (dgm_grid_create(comm, tp, &m->grid) != DGM_OK || dgm_params_create(&hp, m->grid->tp_rank, tp, &m->params) != DGM_OK) abort();
     MPI_Comm_free(&comm);
-    int64_t start[5];
-    dgm_params_slices(m->params, m->grid->dp_size, start);
-    m->ckpt = (dgm_ckpt){.params = m->params, .lo = start[m->grid->dp_rank], .hi = start[m->grid->dp_rank + 1], .n_moments = 2};
+    int n_ranges = take_blocks(m->params, m->grid->dp_rank, m->grid->dp_size, m->ranges);
+    m->ckpt = (dgm_ckpt){.params = m->params, .ranges = m->ranges, .n_ranges = n_ranges, .n_moments = 2};
     m->ckpt.moment[0].name = "exp_avg";
     m->ckpt.moment[1].name = "exp_avg_sq";
     size_t n = (size_t)m->params->n_floats;
-    m->ckpt.flat = filled ? make_block(m->params, 0, 0, m->params->n_floats) : calloc(n, sizeof(float));
-    for (int i = 0; i < 2; i++) m->ckpt.moment[i].data = filled ? make_block(m->params, i + 1, m->ckpt.lo, m->ckpt.hi) : calloc(n, sizeof(float));
+    m->ckpt.flat = filled ? make_block(m->params, 0, NULL, 0) : calloc(n, sizeof(float));
+    for (int i = 0; i < 2; i++) m->ckpt.moment[i].data = filled ? make_block(m->params, i + 1, m->ranges, n_ranges) : calloc(n, sizeof(float));
     return true;
 }
 
@@ -108,7 +125,8 @@ static int test_save(const char *first, int ranks, int tp)
     if (join_group(ranks, tp, true, &m)) {
         for (int i = 0; i < m.params->n_units; i++) {
             const dgm_unit *u = &m.params->units[i];
-            if (u->offset < m.ckpt.lo && m.ckpt.lo < u->offset + u->rows * u->cols) cut |= u->transposed ? 2 : 1;
+            for (int k = 0; k < m.ckpt.n_ranges; k++)
+                if (u->offset < m.ranges[k].lo && m.ranges[k].lo < u->offset + u->rows * u->cols) cut |= u->transposed ? 2 : 1;
         }
         saved = dgm_ckpt_save(ranks == 1 ? first : run, 100, m.grid, &m.ckpt, &strings, "{\"step\": 100}") == DGM_OK;
         if (!saved) printf("# %s\n", dgm_error_text());
@@ -139,12 +157,12 @@ static void test_load(const char *run, int ranks, int tp)
         found = dgm_ckpt_find(run, "auto", m.grid, &path) == DGM_OK && path != NULL && dgm_ckpt_load(path, m.grid, &m.ckpt) == DGM_OK;
         if (!found) printf("# %s\n", dgm_error_text());
         state_same = found && dgm_ckpt_read_state(path, m.grid, &text) == DGM_OK && strcmp(text, "{\"step\": 100}") == 0;
-        float *want = make_block(m.params, 0, 0, m.params->n_floats);
+        float *want = make_block(m.params, 0, NULL, 0);
         params_same = memcmp(want, m.ckpt.flat, (size_t)m.params->n_floats * sizeof *want) == 0;
         free(want);
         for (int i = 0; i < 2; i++) {
-            want = make_block(m.params, i + 1, m.ckpt.lo, m.ckpt.hi);
-            moments_same = moments_same && memcmp(want, m.ckpt.moment[i].data, (size_t)(m.ckpt.hi - m.ckpt.lo) * sizeof *want) == 0;
+            want = make_block(m.params, i + 1, m.ranges, m.ckpt.n_ranges);
+            moments_same = moments_same && memcmp(want, m.ckpt.moment[i].data, (size_t)dgm_ranges_floats(m.ranges, m.ckpt.n_ranges) * sizeof *want) == 0;
             free(want);
         }
         free(text);

@@ -1,5 +1,6 @@
 /* Collectives on groups of 1 to 4 ranks against the same thing done serially, bit for bit. */
 #include "dgm/coll.h"
+#include "dgm/reduce.h"
 #include "dgm/rng.h"
 #include "tap_mpi.h"
 
@@ -47,39 +48,87 @@ static int64_t count_different(const float *a, const float *b, int64_t n)
     return differ;
 }
 
-/* Slices of unequal length; with empty ones when there are three parts or more. */
-static void make_slices(int parts, int64_t n, int64_t *start)
+/* Two buckets, the upper one first, cut into parts of unequal length; with empty ones when there are three or more.  start [2, parts + 1]. */
+static void make_parts(int parts, int64_t n, int64_t *start)
 {
-    for (int r = 0; r <= parts; r++) start[r] = n * r * r / (parts * parts);
-    if (parts >= 3) start[2] = start[1];
-    start[parts] = n;
+    int64_t lo[2] = {n / 3, 0}, length[2] = {n - n / 3, n / 3};
+    for (int b = 0; b < 2; b++, start += parts + 1) {
+        for (int r = 0; r <= parts; r++) start[r] = lo[b] + length[b] * r * r / (parts * parts);
+        if (parts >= 3) start[2] = start[1];
+        start[parts] = lo[b] + length[b];
+    }
 }
 
-/* The dp reduction on this grid; true if this rank's slice and the gathered whole have the serial tree's bits. */
+enum { MAX_PARTIALS = 8, MAX_PARTS = 8 };
+
+/* Runs a reduction whose lower bucket is filled only when the upper one is under way.  partial [n_partials] are used up. */
+static bool reduce(const dgm_grid *grid, dgm_reduction kind, int n_leaves, int64_t n, const int64_t *start, float **partial, int n_partials)
+{
+    dgm_reducer *reducer = NULL;
+    float *late[MAX_PARTIALS];
+    for (int k = 0; k < n_partials; k++) {
+        late[k] = floats(n / 3);
+        memcpy(late[k], partial[k], (size_t)(n / 3) * sizeof(float));
+        memset(partial[k], 0xff, (size_t)(n / 3) * sizeof(float)); /* NaN */
+    }
+    bool ok = dgm_reducer_create(grid, kind, n_leaves, 2, start, &reducer) == DGM_OK;
+    if (ok) {
+        dgm_reducer_begin(reducer, partial, n_partials);
+        ok = dgm_reducer_ready(reducer, 1) == DGM_OK;
+        for (int i = 0; i < 100 && ok; i++) ok = dgm_reducer_poll(reducer) == DGM_OK;
+        for (int k = 0; k < n_partials; k++) memcpy(partial[k], late[k], (size_t)(n / 3) * sizeof(float));
+        ok = ok && dgm_reducer_ready(reducer, 2) == DGM_OK && dgm_reducer_poll(reducer) == DGM_OK && dgm_reducer_finish(reducer) == DGM_OK;
+    }
+    for (int k = 0; k < n_partials; k++) free(late[k]);
+    dgm_reducer_destroy(reducer);
+    return ok;
+}
+
+/* This rank's parts of got against want, then all of it after the parts have been gathered. */
+static bool parts_match(const dgm_grid *grid, const int64_t *start, float *got, const float *want, int64_t n)
+{
+    bool ok = true;
+    for (int b = 0; b < 2; b++) {
+        const int64_t *part = start + b * (grid->dp_size + 1);
+        int64_t lo = part[grid->dp_rank];
+        ok = ok && count_different(got + lo, want + lo, part[grid->dp_rank + 1] - lo) == 0;
+        ok = dgm_coll_gather_slices(grid, got, part) == DGM_OK && ok;
+    }
+    return ok && count_different(got, want, n) == 0;
+}
+
+/* The dp reduction on this grid; true if this rank's parts and the gathered whole have the serial tree's bits. */
 static bool reduce_matches(const dgm_grid *grid, int n_leaves, int64_t n)
 {
-    float *partial[DGM_TREE_MAX_NODES];
-    for (int k = 0; k < 8; k++) partial[k] = floats(n);
-    float *want = floats(n), *got = floats(n), *work = floats(dgm_coll_reduce_workspace(grid, n_leaves));
+    float *partial[MAX_PARTIALS], *want = floats(n);
+    for (int k = 0; k < MAX_PARTIALS; k++) partial[k] = floats(n);
     int lo, hi;
-    int64_t start[8];
-    make_slices(grid->dp_size, n, start);
+    int64_t start[2 * (MAX_PARTS + 1)];
+    make_parts(grid->dp_size, n, start);
     partial_sums(0, n_leaves, n, &want);
     dgm_tree_range(n_leaves, grid->dp_rank, grid->dp_size, &lo, &hi);
     int n_partials = partial_sums(lo, hi, n, partial);
-    float *mine = got + start[grid->dp_rank];
-    bool ok = dgm_coll_reduce_slices(grid, n_leaves, partial, n_partials, start, mine, work) == DGM_OK;
-    ok = ok && count_different(mine, want + start[grid->dp_rank], start[grid->dp_rank + 1] - start[grid->dp_rank]) == 0;
-    ok = dgm_coll_gather_slices(grid, got, start) == DGM_OK && ok && count_different(got, want, n) == 0;
-
-    partial_sums(lo, hi, n, partial); /* once more, in place */
-    mine = partial[0] + start[grid->dp_rank];
-    ok = dgm_coll_reduce_slices(grid, n_leaves, partial, n_partials, start, mine, work) == DGM_OK && ok;
-    ok = ok && count_different(mine, want + start[grid->dp_rank], start[grid->dp_rank + 1] - start[grid->dp_rank]) == 0;
-    for (int k = 0; k < 8; k++) free(partial[k]);
+    bool ok = reduce(grid, DGM_REDUCE_FIXED, n_leaves, n, start, partial, n_partials) && parts_match(grid, start, partial[0], want, n);
     free(want);
-    free(got);
-    free(work);
+    for (int k = 0; k < MAX_PARTIALS; k++) free(partial[k]);
+    return ok;
+}
+
+/* The fast reduction adds in an order of its own: whole numbers, which no order rounds. */
+static bool fast_matches(const dgm_grid *grid, int64_t n)
+{
+    float *mine = floats(n), *want = floats(n);
+    int64_t start[2 * (MAX_PARTS + 1)];
+    make_parts(grid->dp_size, n, start);
+    for (int r = 0; r < grid->dp_size; r++)
+        for (int64_t i = 0; i < n; i++) {
+            float v = (float)((r + 1) * (i % 1000 + 1));
+            want[i] += v;
+            if (r == grid->dp_rank) mine[i] = v;
+        }
+    bool ok = reduce(grid, DGM_REDUCE_FAST, 8, n, start, &mine, 1) && parts_match(grid, start, mine, want, n);
+    free(mine);
+    free(want);
     return ok;
 }
 
@@ -101,7 +150,7 @@ static bool tp_sum_matches(const dgm_grid *grid, int n_pieces, int64_t n)
 static void test_sums(int ranks, int tp)
 {
     MPI_Comm comm = tap_mpi_group(ranks);
-    bool created = true, reduced = true, deep = true, rounds = true, tp_ok = true;
+    bool created = true, reduced = true, deep = true, rounds = true, fast = true, tp_ok = true;
     if (comm != MPI_COMM_NULL) {
         dgm_grid *grid = NULL;
         created = dgm_grid_create(comm, tp, &grid) == DGM_OK && grid->dp_size * grid->tp_size == ranks && grid->tp_size == tp &&
@@ -109,7 +158,8 @@ static void test_sums(int ranks, int tp)
         if (created) {
             reduced = reduce_matches(grid, 8, 10007) && reduce_matches(grid, 4, 3) && reduce_matches(grid, 8, 0);
             deep = reduce_matches(grid, 64, 500);
-            rounds = reduce_matches(grid, 4, 700000); /* messages hold 262,144 floats; the longest slice is 306,250 or more */
+            rounds = reduce_matches(grid, 4, 3000000); /* more rounds than are under way at a time: messages hold at most 262,144 floats */
+            fast = fast_matches(grid, 10007);
             tp_ok = tp_sum_matches(grid, 8, 5003) && tp_sum_matches(grid, 8, 1) && tp_sum_matches(grid, 4, 3) && tp_sum_matches(grid, 4, 0);
         }
         dgm_grid_destroy(grid);
@@ -119,6 +169,7 @@ static void test_sums(int ranks, int tp)
     tap_ok(reduced, "dp %d, tp %d: the slices of 8 leaves have the serial tree's bits, and so has what is gathered", ranks / tp, tp);
     tap_ok(deep, "dp %d, tp %d: so have those of 64 leaves", ranks / tp, tp);
     tap_ok(rounds, "dp %d, tp %d: so have slices longer than a message", ranks / tp, tp);
+    tap_ok(fast, "dp %d, tp %d: the fast reduction gives the sums too", ranks / tp, tp);
     tap_ok(tp_ok, "dp %d, tp %d: the tp sum of 8 pieces has the serial tree's bits on every rank", ranks / tp, tp);
 }
 
@@ -267,8 +318,8 @@ static void test_refusals(void)
     tap_ok(grid == NULL, "and no grid is made");
     if (dgm_grid_create(MPI_COMM_WORLD, 1, &grid) == DGM_OK) {
         int64_t start[5] = {0};
-        float *partial[1] = {NULL};
-        tap_err(dgm_coll_reduce_slices(grid, 2, partial, 1, start, NULL, NULL), DGM_ERR_USAGE, "4 replicas cannot share 2 leaves");
+        dgm_reducer *reducer = NULL;
+        tap_err(dgm_reducer_create(grid, DGM_REDUCE_FIXED, 2, 1, start, &reducer), DGM_ERR_USAGE, "4 replicas cannot share 2 leaves");
     }
     dgm_grid_destroy(grid);
 }

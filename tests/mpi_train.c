@@ -4,6 +4,7 @@
 #include "dgm/step.h"
 #include "tap_mpi.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,9 +42,11 @@ typedef struct {
     dgm_err err;
 } outcome;
 
-static dgm_err train(const problem *p, const dgm_params *params, const dgm_grid *grid, int64_t micro, float *flat, dgm_step_result *result)
+typedef struct { int n, tp; int64_t micro; bool overlap; dgm_reduction reduction; } cell;
+
+static dgm_err train(const problem *p, const dgm_params *params, const dgm_grid *grid, cell how, float *flat, dgm_step_result *result)
 {
-    dgm_train_options options = {.seed = 5, .virtual_dp = N_LEAVES, .dropout = 0.1, .attention_dropout = 0.2, .activation_dropout = 0.3,
+    dgm_train_options options = {.seed = 5, .virtual_dp = N_LEAVES, .overlap = how.overlap, .reduction = how.reduction, .part_floats = 1 /* a bucket per layer */, .dropout = 0.1, .attention_dropout = 0.2, .activation_dropout = 0.3,
                                  .label_smoothing = 0.1, .clip_norm = 0.5,
                                  .schedule = {.kind = DGM_SCHEDULE_INVERSE_SQRT, .peak = 0.01, .warmup_steps = 2},
                                  .optimizer = {.kind = DGM_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9, .weight_decay = 0.01}};
@@ -56,7 +59,7 @@ static dgm_err train(const problem *p, const dgm_params *params, const dgm_grid 
     for (int i = 0; i < N_STEPS && err == DGM_OK; i++) {
         dgm_step_batch batch;
         int skipped = i * p->n_pairs / 10;
-        err = dgm_batch_build(builder, p->pairs + skipped, p->n_pairs - skipped, N_LEAVES, lo, hi, micro, &batch);
+        err = dgm_batch_build(builder, p->pairs + skipped, p->n_pairs - skipped, N_LEAVES, lo, hi, how.micro, &batch);
         if (err == DGM_OK) err = dgm_trainer_step(trainer, i + 1, &batch, &result[i]);
     }
     dgm_batch_builder_destroy(builder);
@@ -65,20 +68,20 @@ static dgm_err train(const problem *p, const dgm_params *params, const dgm_grid 
 }
 
 /* Trains on `comm` as dp x tp; every rank of it ends with the whole model. */
-static outcome train_on(MPI_Comm comm, const problem *p, int tp, int64_t micro)
+static outcome train_on(MPI_Comm comm, const problem *p, cell how)
 {
     outcome o = {0};
     dgm_grid *grid = NULL;
     dgm_params *params = NULL, *whole = NULL;
     float *flat = NULL;
-    o.err = dgm_grid_create(comm, tp, &grid);
+    o.err = dgm_grid_create(comm, how.tp, &grid);
     if (o.err == DGM_OK) o.err = dgm_params_create(&p->hp, grid->tp_rank, grid->tp_size, &params);
     if (o.err == DGM_OK) o.err = dgm_params_create(&p->hp, 0, 1, &whole);
     if (o.err == DGM_OK) o.err = dgm_params_alloc(params, &flat);
     if (o.err == DGM_OK) o.err = dgm_params_alloc(whole, &o.whole);
     if (o.err == DGM_OK) {
         dgm_params_init(params, 11, flat);
-        o.err = train(p, params, grid, micro, flat, o.result);
+        o.err = train(p, params, grid, how, flat, o.result);
     }
     if (o.err == DGM_OK) o.err = dgm_params_gather(grid, params, flat, whole, o.whole);
     free(flat);
@@ -90,19 +93,20 @@ static outcome train_on(MPI_Comm comm, const problem *p, int tp, int64_t micro)
 
 static void compare_grids(dgm_norm_place norm, bool joint, int n_pairs)
 {
-    static const struct { int n, tp; int64_t micro; } cells[] = {{1, 1, 20}, {2, 1, 0}, {2, 2, 0}, {3, 1, 0}, {4, 1, 16}, {4, 2, 0}, {4, 4, 30}};
+    static const cell cells[] = {
+        {1, 1, 20, true, DGM_REDUCE_FIXED}, {2, 1, 0, false, DGM_REDUCE_FIXED}, {2, 1, 0, true, DGM_REDUCE_FIXED}, {2, 2, 0, true, DGM_REDUCE_FIXED}, {3, 1, 0, true, DGM_REDUCE_FIXED}, {3, 1, 16, false, DGM_REDUCE_FIXED}, {4, 1, 16, true, DGM_REDUCE_FIXED}, {4, 2, 0, true, DGM_REDUCE_FIXED}, {4, 4, 30, false, DGM_REDUCE_FIXED}};
     problem p = problem_make(norm, joint, n_pairs);
     point_pairs(&p);
-    outcome want = train_on(MPI_COMM_SELF, &p, 1, 0);
+    outcome want = train_on(MPI_COMM_SELF, &p, (cell){.n = 1, .tp = 1});
     dgm_params *whole;
     tap_err(want.err, DGM_OK, "one rank trains");
     dgm_params_create(&p.hp, 0, 1, &whole);
     for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
         MPI_Comm comm = tap_mpi_group(cells[i].n);
         outcome got = {0};
-        if (comm != MPI_COMM_NULL) got = train_on(comm, &p, cells[i].tp, cells[i].micro);
-        tap_err(got.err, DGM_OK, "%s-norm, %s vocabulary, %d pairs, dp %d x tp %d, micro_batch_tokens %d trains", norm == DGM_NORM_PRE ? "pre" : "post",
-                joint ? "joint" : "separate", n_pairs, cells[i].n / cells[i].tp, cells[i].tp, (int)cells[i].micro);
+        if (comm != MPI_COMM_NULL) got = train_on(comm, &p, cells[i]);
+        tap_err(got.err, DGM_OK, "%s-norm, %s vocabulary, %d pairs, dp %d x tp %d, micro_batch_tokens %d, overlap %s trains", norm == DGM_NORM_PRE ? "pre" : "post",
+                joint ? "joint" : "separate", n_pairs, cells[i].n / cells[i].tp, cells[i].tp, (int)cells[i].micro, cells[i].overlap ? "on" : "off");
         bool here = comm != MPI_COMM_NULL && got.err == DGM_OK;
         tap_same(here ? got.whole : want.whole, want.whole, (size_t)whole->n_floats * sizeof(float), "the same parameters");
         tap_same(here ? got.result : want.result, want.result, sizeof want.result, "the same losses, norms and rates");
@@ -113,6 +117,26 @@ static void compare_grids(dgm_norm_place norm, bool joint, int n_pairs)
     dgm_params_destroy(whole);
 }
 
+/* Sums in no fixed order: nearly the same course, and (on 3 ranks) other bits. */
+static void check_fast(void)
+{
+    problem p = problem_make(DGM_NORM_POST, true, N_PAIRS);
+    point_pairs(&p);
+    MPI_Comm comm = tap_mpi_group(3);
+    bool near = true, differs = true;
+    if (comm != MPI_COMM_NULL) {
+        outcome fixed = train_on(comm, &p, (cell){.n = 3, .tp = 1}), fast = train_on(comm, &p, (cell){.n = 3, .tp = 1, .reduction = DGM_REDUCE_FAST});
+        near = fixed.err == DGM_OK && fast.err == DGM_OK;
+        for (int i = 0; i < N_STEPS; i++) near = near && fabs(fixed.result[i].loss - fast.result[i].loss) < 1e-4 * fixed.result[i].loss;
+        differs = memcmp(fixed.result, fast.result, sizeof fixed.result) != 0;
+        free(fixed.whole);
+        free(fast.whole);
+        MPI_Comm_free(&comm);
+    }
+    tap_ok(near, "the fast reduction follows the fixed one");
+    tap_ok(differs, "and does not have its bits");
+}
+
 int main(int argc, char **argv)
 {
     tap_mpi_begin(&argc, &argv);
@@ -120,5 +144,6 @@ int main(int argc, char **argv)
     compare_grids(DGM_NORM_PRE, false, N_PAIRS);
     compare_grids(DGM_NORM_POST, true, FEW_PAIRS);
     compare_grids(DGM_NORM_PRE, false, FEW_PAIRS);
+    check_fast();
     return tap_mpi_done();
 }

@@ -30,7 +30,9 @@ static char *join(const char *a, const char *b)
 /* Blocks whose numbers differ from seed to seed, moments included. */
 static dgm_ckpt make_ckpt(uint64_t seed)
 {
-    dgm_ckpt c = {.params = params, .lo = 0, .hi = params->n_floats, .n_moments = 2};
+    static dgm_range whole;
+    whole = (dgm_range){0, params->n_floats};
+    dgm_ckpt c = {.params = params, .ranges = &whole, .n_ranges = 1, .n_moments = 2};
     c.moment[0].name = "exp_avg";
     c.moment[1].name = "exp_avg_sq";
     if (dgm_params_alloc(params, &c.flat) != DGM_OK) abort();

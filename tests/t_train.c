@@ -1,5 +1,6 @@
 /* Schedules against their formulas, optimizers against double, the cut of the parameters into units, blocks and slices. */
 #include "dgm/optimizer.h"
+#include "dgm/slices.h"
 #include "dgm/schedule.h"
 #include "tap.h"
 
@@ -74,6 +75,48 @@ static void test_slices(void)
     dgm_params_destroy(whole);
 }
 
+static bool is_block_edge(const dgm_params *p, int64_t at)
+{
+    bool found = at == p->n_floats;
+    for (int b = 0; b < p->n_blocks; b++) found = found || p->blocks[b].lo == at;
+    return found;
+}
+
+/* Every float is in one part of one bucket; buckets come in the order in which stages become final. */
+static void test_buckets(int n_parts, int64_t part_floats)
+{
+    dgm_params *p;
+    dgm_slices s;
+    dgm_range range[16];
+    dgm_params_create(&shape, 0, 1, &p);
+    tap_int(p->n_stages, 1 + 2 + 1 + 3, "stages: embeddings, encoder layers, what is between the stacks, decoder layers");
+    tap_err(dgm_slices_init(p, n_parts, part_floats, &s), DGM_OK, "%d parts of %lld floats", n_parts, (long long)part_floats);
+    int64_t covered = 0, in_ranges = 0, above = p->n_floats;
+    bool edges = true, order = dgm_slices_of_bucket(&s, 0)[0] == 0 && dgm_slices_of_bucket(&s, 0)[n_parts] == p->stage_start[1] && s.n_final[0] == 1;
+    for (int b = 0; b < s.n_buckets; b++) {
+        const int64_t *start = dgm_slices_of_bucket(&s, b);
+        for (int r = 0; r <= n_parts; r++) edges = edges && is_block_edge(p, start[r]) && (r == 0 || start[r] >= start[r - 1]);
+        covered += start[n_parts] - start[0];
+        if (b == 0) continue;
+        order = order && start[n_parts] == above && start[0] == p->stage_start[p->n_stages + 1 - s.n_final[b]];
+        above = start[0];
+    }
+    tap_int(covered, p->n_floats, "buckets cover the flat block");
+    tap_ok(edges, "parts begin at block edges");
+    tap_ok(order && above == p->stage_start[1] && s.n_final[s.n_buckets - 1] == p->n_stages, "after the embeddings from the last layer down to the first");
+    if (part_floats == 1) tap_int(s.n_buckets, p->n_stages, "small parts: a bucket for every stage");
+    bool ascending = true;
+    for (int r = 0; r < n_parts; r++) {
+        int n = dgm_slices_ranges(&s, r, range);
+        in_ranges += dgm_ranges_floats(range, n);
+        for (int i = 0; i < n; i++) ascending = ascending && range[i].lo < range[i].hi && (i == 0 || range[i].lo > range[i - 1].hi);
+    }
+    tap_ok(ascending, "a slice's stretches ascend and do not touch");
+    tap_int(in_ranges, p->n_floats, "the slices of all parts are the flat block");
+    dgm_slices_fini(&s);
+    dgm_params_destroy(p);
+}
+
 /* One Adam(W) or SGD update of a block in double. */
 static double updated(dgm_optimizer_kind kind, double w, double g, double m, double v, double decay, int64_t step, double rate)
 {
@@ -95,7 +138,8 @@ static void test_optimizer(dgm_optimizer_kind kind, const char *name, bool freez
     dgm_params_alloc(p, &g);
     dgm_params_init(p, 3, w);
     dgm_params_init(p, 4, g);
-    tap_err(dgm_optimizer_init(&options, 0, p->n_floats, &o), DGM_OK, "%s", name);
+    dgm_range halves[2] = {{0, p->blocks[p->n_blocks / 2].lo}, {p->blocks[p->n_blocks / 2].lo, p->n_floats}};
+    tap_err(dgm_optimizer_init(&options, halves, 2, &o), DGM_OK, "%s", name);
     int64_t n_bad = 0;
     for (int64_t i = 0; i < p->n_floats; i++) o.m[i] = 0.01f * (float)(i % 5);
     for (int64_t i = 0; o.v != NULL && i < p->n_floats; i++) o.v[i] = 0.001f * (float)(i % 3);
@@ -124,6 +168,9 @@ int main(void)
 {
     test_schedules();
     test_slices();
+    test_buckets(1, 1);
+    test_buckets(3, 1);
+    test_buckets(5, 20000);
     test_optimizer(DGM_OPTIMIZER_ADAM, "adam", false);
     test_optimizer(DGM_OPTIMIZER_ADAM, "adam", true);
     test_optimizer(DGM_OPTIMIZER_ADAMW, "adamw", false);

@@ -21,11 +21,12 @@ enum { DGM_CKPT_MAX_MOMENTS = 3 };
 typedef struct {
     const dgm_params *params;
     float *flat;    /* [params->n_floats] the same on all replicas */
-    int64_t lo, hi; /* the slice whose moments this rank holds: block edges; the replicas' slices cover the flat block */
+    const dgm_range *ranges; /* [n_ranges] the stretches whose moments this rank holds: ascending, block edges; the replicas' cover the flat block */
+    int n_ranges;
     int n_moments;
     struct {
         const char *name; /* "exp_avg", ... */
-        float *data;      /* [hi - lo] */
+        float *data;      /* of the stretches, end to end */
     } moment[DGM_CKPT_MAX_MOMENTS];
 } dgm_ckpt;
 

@@ -33,16 +33,8 @@ dgm_err dgm_coll_collect(const dgm_grid *grid, dgm_axis axis, int root, const vo
  * an aligned subtree: tp_size is a power of two.  Workspace of at least n floats.  Collective on grid->tp. */
 dgm_err dgm_coll_tree_sum_tp(const dgm_grid *grid, float *x, int64_t n, float *workspace);
 
-/* The dp reduction of gradients: rank r receives its slice [slice_start[r], slice_start[r + 1]) of the sum over all n_leaves leaves.
- *   partial      [n_partials]  in  this replica's sums over the subtrees of dgm_tree_cover of its range, each a flat block;
- *                                  this rank's own slice of each is used up (overwritten)
- *   slice_start  [dp_size + 1] in  equal on all ranks
- *   out          [slice]       out may be partial[0] + slice_start[dp_rank]
- * Every rank sends each owner its partial sums of that slice, in chunks; the owner adds them along the tree.
- * workspace: of at least dgm_coll_reduce_workspace(...) floats.  Collective on grid->dp. */
-int64_t dgm_coll_reduce_workspace(const dgm_grid *grid, int n_leaves);
-dgm_err dgm_coll_reduce_slices(const dgm_grid *grid, int n_leaves, float *const *partial, int n_partials, const int64_t *slice_start,
-                               float *out, float *workspace);
+/* x[n] <- the sum over the tp ranks in the order that MPI likes best: bits depend on the number of ranks.  Collective on grid->tp. */
+dgm_err dgm_coll_sum_tp(const dgm_grid *grid, float *x, int64_t n);
 
 /* All ranks of dp get all slices: x[slice_start[r] .. slice_start[r + 1]) from rank r, in place. */
 dgm_err dgm_coll_gather_slices(const dgm_grid *grid, float *x, const int64_t *slice_start);

@@ -31,6 +31,9 @@ typedef struct {
 dgm_err dgm_layer_context_init(const dgm_params *params, const dgm_grid *grid, dgm_layer_context *out);
 void dgm_layer_context_fini(dgm_layer_context *ctx);
 
+/* Says in a backward pass that n_final stages are final, or, with 0, only that there is a moment to spare. */
+void dgm_layer_progress(const dgm_layer_context *ctx, int n_final);
+
 /* Places whose random bits differ: one number per place and layer. */
 typedef enum {
     DGM_SITE_SRC_EMBEDDING, DGM_SITE_TGT_EMBEDDING, DGM_SITE_SELF_SCORES, DGM_SITE_SELF_OUT, DGM_SITE_CROSS_SCORES, DGM_SITE_CROSS_OUT,
@@ -45,7 +48,11 @@ dgm_dropout dgm_layer_dropout(const dgm_layer_context *ctx, float rate, uint32_t
 /* Mask bits for rows of `packed`, columns column0 .. column0 + d - 1; NULL when the rate is 0.  In the arena. */
 uint16_t *dgm_layer_mask(const dgm_layer_context *ctx, const dgm_packed *packed, int64_t d, int64_t column0, float rate, uint32_t site);
 
-/* ---- dense layers over the pieces of a rank (Shoeybi et al. 2019, "Megatron-LM", section 3) ---- */
+/* ---- dense layers over the pieces of a rank (Shoeybi et al. 2019, "Megatron-LM", section 3) ----
+ * "tree" means: as one sum in no fixed order when the pass has fast_sums. */
+
+/* x[rows, n] <- the tree over the tp ranks of their sums.  Collective on grid->tp. */
+dgm_err dgm_linear_sum_tp(const dgm_layer_context *ctx, int64_t rows, int64_t n, float *x);
 
 /* y[rows, n_out] = x[rows, n_in] w[n_out, n_in]^T + bias[n_out]: a column-split layer; every rank has its own columns.
  * bias may be NULL.  Not collective. */

@@ -16,21 +16,23 @@ typedef struct {
 
 typedef struct {
     dgm_optimizer_options options;
-    int64_t lo, hi; /* the slice, in floats of the flat block */
-    float *m, *v;   /* [hi - lo] first and second moments; v NULL with sgd */
+    dgm_range *ranges; /* [n_ranges] the slice: ascending stretches of the flat block */
+    int n_ranges;
+    float *m, *v;      /* first and second moments of the slice, its stretches end to end; v NULL with sgd */
 } dgm_optimizer;
 
 /* "adam", "adamw" or "sgd". */
 dgm_err dgm_optimizer_parse(const char *name, dgm_optimizer_kind *out);
 
-/* Moments start at zero. */
-dgm_err dgm_optimizer_init(const dgm_optimizer_options *options, int64_t lo, int64_t hi, dgm_optimizer *out);
+/* ranges [n_ranges] are copied: ascending, their ends block edges.  Moments start at zero. */
+dgm_err dgm_optimizer_init(const dgm_optimizer_options *options, const dgm_range *ranges, int n_ranges, dgm_optimizer *out);
 void dgm_optimizer_fini(dgm_optimizer *optimizer);
 
 /* Whether training changes numbers of this role. */
 bool dgm_optimizer_trains(const dgm_optimizer_options *options, dgm_role role);
 
-/* One update of blocks [lo, hi): `step` counts from 1; grad [hi - lo] and weights (the whole flat block); gradients are multiplied by grad_scale. */
+/* One update of the slice: `step` counts from 1; grad and weights are flat blocks, of which the slice is read and changed; gradients
+ * are multiplied by grad_scale. */
 void dgm_optimizer_update(dgm_optimizer *optimizer, const dgm_params *params, int64_t step, double rate, double grad_scale, const float *grad,
                           float *weights);
 

@@ -38,13 +38,20 @@ typedef struct {
     int unit;
 } dgm_block;
 
+/* A stretch of the flat block. */
+typedef struct { int64_t lo, hi; } dgm_range;
+
+/* Stages cut the flat block where the backward pass finishes one layer and goes on to the next: 0 the embeddings, then the encoder's
+ * layers, then what lies between the stacks (the encoder's last norm, the keys and values of cross attention), then the decoder's layers.
+ * Gradients become final in the order 0 (the output product), n_stages - 1, n_stages - 2, ..., 1. */
 typedef struct {
     dgm_hparams hp;
     int tp_rank, tp_size;
-    int n_tensors, n_units, n_blocks, n_global_blocks;
+    int n_tensors, n_units, n_blocks, n_global_blocks, n_stages;
     dgm_tensor *tensors; /* in the model's order; the same on all ranks */
     dgm_unit *units;     /* by offset */
     dgm_block *blocks;   /* by offset */
+    int64_t *stage_start; /* [n_stages + 1] */
     int64_t n_floats;    /* of the flat block, gaps included; a multiple of 16 */
 } dgm_params;
 

@@ -9,6 +9,9 @@
 typedef struct {
     uint64_t seed;
     int virtual_dp;    /* leaves of a global batch */
+    dgm_reduction reduction;
+    bool overlap;      /* of the reduction over replicas with the backward pass */
+    int64_t part_floats; /* smallest part of a bucket that is reduced at once, on average; 0: the default */
     double dropout, attention_dropout, activation_dropout, label_smoothing;
     double clip_norm;  /* 0: no clipping */
     dgm_schedule schedule;

@@ -7,6 +7,13 @@
 #include "dgm/grid.h"
 #include "dgm/params.h"
 
+/* Called between the products of a backward pass: n_final stages of the gradient, in their order (params.h), have been written for good.
+ * Whoever listens may use the moment to move messages on. */
+typedef struct {
+    void (*report)(void *user, int n_final); /* may be NULL */
+    void *user;
+} dgm_progress;
+
 /* What one forward pass needs to know besides the batch. */
 typedef struct {
     float dropout, attention_dropout, activation_dropout; /* rates; all 0 outside training */
@@ -14,6 +21,8 @@ typedef struct {
     uint32_t step;         /* names the random bits */
     float label_smoothing;
     double loss_scale;     /* gradients are of loss_scale * sum of losses: 1 / target tokens of the global batch */
+    bool fast_sums;        /* sums over leaves and pieces as they come, not along the fixed trees: bits depend on the layout */
+    dgm_progress progress;
 } dgm_pass;
 
 typedef struct dgm_transformer dgm_transformer;

@@ -28,6 +28,9 @@ static inline void dgm_tree_clear(dgm_tree_stack *s) { s->n = 0; }
 /* Call after buffer s->n has been filled with the sum over `node`.  join(user, i) must add buffer i + 1 to buffer i. */
 void dgm_tree_push(dgm_tree_stack *s, dgm_tree_node node, void (*join)(void *user, int i), void *user);
 
+/* How many joins pushing `node` would make. */
+int dgm_tree_joins(const dgm_tree_stack *s, dgm_tree_node node);
+
 /* The sum of v[n], n a power of two, along the tree; v is overwritten. */
 double dgm_tree_sum(double *v, int n);
 

@@ -90,7 +90,7 @@ static dgm_err save_parts(const places *p, int64_t step, const dgm_grid *grid, c
     static const dgm_safetensors_string_pair format = {"format", "pt"};
     blocks_of(ckpt, blocks, prefix);
     DGM_TRY(dgm_model_file_save(p->model, grid, ckpt->params, strings, ckpt->flat));
-    DGM_TRY(dgm_sharded_save(p->optimizer, grid, ckpt->params, blocks, ckpt->n_moments, ckpt->lo, ckpt->hi, &format, 1, false));
+    DGM_TRY(dgm_sharded_save(p->optimizer, grid, ckpt->params, blocks, ckpt->n_moments, ckpt->ranges, ckpt->n_ranges, &format, 1, false));
     dgm_err err = grid->rank == 0 ? dgm_io_write_file(p->state, state, strlen(state)) : DGM_OK;
     DGM_TRY(dgm_coll_agree(grid, DGM_AXIS_WORLD, err));
     return dgm_ckpt_done_write(p->partial, step, grid);
@@ -130,7 +130,7 @@ static dgm_err load_moments(const char *path, const dgm_ckpt *ckpt)
     blocks_of(ckpt, blocks, prefix);
     dgm_err err = name != NULL ? dgm_safetensors_open(name, &file) : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", path);
     if (err == DGM_OK) err = dgm_sharded_check(file, name, ckpt->params, blocks, ckpt->n_moments);
-    if (err == DGM_OK) err = dgm_sharded_load(file, ckpt->params, blocks, ckpt->n_moments, ckpt->lo, ckpt->hi);
+    if (err == DGM_OK) err = dgm_sharded_load(file, ckpt->params, blocks, ckpt->n_moments, ckpt->ranges, ckpt->n_ranges);
     dgm_safetensors_close(file);
     free(name);
     return err;

@@ -50,9 +50,9 @@ dgm_err dgm_model_file_save(const char *path, const dgm_grid *grid, const dgm_pa
     err = dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
     if (err == DGM_OK) { /* all replicas hold all parameters: each writes a share */
         dgm_params_slices(params, grid->dp_size, start);
-        int64_t lo = start[grid->dp_rank], hi = start[grid->dp_rank + 1];
-        const dgm_sharded_block block = {"", flat + lo};
-        err = dgm_sharded_save(path, grid, params, &block, 1, lo, hi, pair, n, true);
+        const dgm_range share = {start[grid->dp_rank], start[grid->dp_rank + 1]};
+        const dgm_sharded_block block = {"", flat + share.lo};
+        err = dgm_sharded_save(path, grid, params, &block, 1, &share, 1, pair, n, true);
     }
     free(start);
     free(architecture);
@@ -125,7 +125,7 @@ dgm_err dgm_model_file_read_range(const dgm_model_file *file, const dgm_params *
 {
     const dgm_sharded_block block = {"", data};
     DGM_TRY(dgm_sharded_check(file->tensors, file->path, params, &block, 1));
-    return dgm_sharded_load(file->tensors, params, &block, 1, lo, hi);
+    return dgm_sharded_load(file->tensors, params, &block, 1, &(dgm_range){lo, hi}, 1);
 }
 
 dgm_err dgm_model_file_verify(const dgm_model_file *file)

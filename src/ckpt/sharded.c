@@ -17,11 +17,11 @@ typedef struct {
     bool replicated;
 } stretch;
 
-/* The part of one unit that lies in [lo, hi). */
-static stretch clip(const dgm_unit *u, int64_t lo, int64_t hi)
+/* The part of one unit that lies in a range. */
+static stretch clip(const dgm_unit *u, dgm_range range)
 {
     stretch s = {.tensor = u->tensor, .row0 = u->row0, .col0 = u->col0, .rows = u->rows, .cols = u->cols, .transposed = u->transposed,
-                 .lo = DGM_MAX(lo, u->offset), .hi = DGM_MIN(hi, u->offset + u->rows * u->cols), .replicated = u->replicated};
+                 .lo = DGM_MAX(range.lo, u->offset), .hi = DGM_MIN(range.hi, u->offset + u->rows * u->cols), .replicated = u->replicated};
     if (s.lo >= s.hi) return (stretch){0};
     int64_t width = u->transposed ? u->rows : u->cols, first = (s.lo - u->offset) / width, n = (s.hi - s.lo) / width;
     DGM_ASSERT((s.lo - u->offset) % width == 0 && (s.hi - s.lo) % width == 0); /* blocks are whole stored rows */
@@ -37,14 +37,14 @@ static bool follows(const stretch *a, const stretch *b)
     return a->col0 == b->col0 && a->cols == b->cols && a->row0 + a->rows == b->row0;
 }
 
-/* The next stretch of [lo, hi), from unit *at on; false when there is none. */
-static bool next_stretch(const dgm_params *params, int64_t lo, int64_t hi, int *at, stretch *out)
+/* The next stretch of a range, from unit *at on; false when there is none. */
+static bool next_stretch(const dgm_params *params, dgm_range range, int *at, stretch *out)
 {
     stretch s = {0};
-    while (s.hi == 0 && *at < params->n_units) s = clip(&params->units[(*at)++], lo, hi);
+    while (s.hi == 0 && *at < params->n_units) s = clip(&params->units[(*at)++], range);
     if (s.hi == 0) return false;
     for (; *at < params->n_units; ++*at) {
-        stretch t = clip(&params->units[*at], lo, hi);
+        stretch t = clip(&params->units[*at], range);
         if (t.hi == 0 || !follows(&s, &t)) break;
         *(s.transposed ? &s.cols : &s.rows) += s.transposed ? t.cols : t.rows;
         s.hi = t.hi;
@@ -87,14 +87,18 @@ static dgm_err catalogue_init(const dgm_params *params, const dgm_sharded_block 
 /* ---- saving ---- */
 
 static dgm_err write_parts(dgm_safetensors_writer *w, const dgm_grid *grid, const dgm_params *params, const dgm_sharded_block *blocks,
-                           int n_blocks, int64_t lo, int64_t hi)
+                           int n_blocks, const dgm_range *ranges, int n_ranges)
 {
     for (int b = 0; b < n_blocks; b++) {
-        stretch s;
-        for (int at = 0; next_stretch(params, lo, hi, &at, &s);) {
-            if (s.replicated && grid->tp_rank != 0) continue;
-            DGM_TRY(dgm_safetensors_write(w, b * params->n_tensors + s.tensor, s.row0, s.col0, s.rows, s.cols, blocks[b].data + (s.lo - lo),
-                                          s.transposed ? s.rows : s.cols, s.transposed));
+        const float *data = blocks[b].data;
+        for (int i = 0; i < n_ranges; i++) {
+            stretch s;
+            for (int at = 0; next_stretch(params, ranges[i], &at, &s);) {
+                if (s.replicated && grid->tp_rank != 0) continue;
+                DGM_TRY(dgm_safetensors_write(w, b * params->n_tensors + s.tensor, s.row0, s.col0, s.rows, s.cols, data + (s.lo - ranges[i].lo),
+                                              s.transposed ? s.rows : s.cols, s.transposed));
+            }
+            data += ranges[i].hi - ranges[i].lo;
         }
     }
     return dgm_safetensors_flush(w);
@@ -115,7 +119,7 @@ static dgm_err seal_partial(const char *path, const dgm_grid *grid)
 }
 
 dgm_err dgm_sharded_save(const char *path, const dgm_grid *grid, const dgm_params *params, const dgm_sharded_block *blocks, int n_blocks,
-                         int64_t lo, int64_t hi, const dgm_safetensors_string_pair *strings, int n_strings, bool sealed)
+                         const dgm_range *ranges, int n_ranges, const dgm_safetensors_string_pair *strings, int n_strings, bool sealed)
 {
     bool is_root = grid->rank == 0, created = false;
     dgm_safetensors_writer *w = NULL;
@@ -129,7 +133,7 @@ dgm_err dgm_sharded_save(const char *path, const dgm_grid *grid, const dgm_param
     }
     if (err == DGM_OK) {
         if (!is_root) err = dgm_safetensors_join(path, names.tensor, n, strings, n_strings, &w);
-        if (err == DGM_OK) err = write_parts(w, grid, params, blocks, n_blocks, lo, hi);
+        if (err == DGM_OK) err = write_parts(w, grid, params, blocks, n_blocks, ranges, n_ranges);
         err = dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
     }
     dgm_safetensors_writer_close(w);
@@ -175,19 +179,23 @@ dgm_err dgm_sharded_check(const dgm_safetensors *file, const char *path, const d
     return err;
 }
 
-dgm_err dgm_sharded_load(const dgm_safetensors *file, const dgm_params *params, const dgm_sharded_block *blocks, int n_blocks, int64_t lo,
-                         int64_t hi)
+dgm_err dgm_sharded_load(const dgm_safetensors *file, const dgm_params *params, const dgm_sharded_block *blocks, int n_blocks,
+                         const dgm_range *ranges, int n_ranges)
 {
     catalogue names;
     DGM_TRY(catalogue_init(params, blocks, n_blocks, &names));
     dgm_err err = DGM_OK;
     for (int b = 0; b < n_blocks; b++) {
-        stretch s;
-        for (int at = 0; err == DGM_OK && next_stretch(params, lo, hi, &at, &s);) {
-            const dgm_safetensors_entry *e = dgm_safetensors_find(file, names.tensor[b * params->n_tensors + s.tensor].name);
-            DGM_ASSERT(e != NULL);
-            err = dgm_safetensors_read(file, e, s.row0, s.col0, s.rows, s.cols, blocks[b].data + (s.lo - lo), s.transposed ? s.rows : s.cols,
-                                       s.transposed);
+        float *data = blocks[b].data;
+        for (int i = 0; i < n_ranges; i++) {
+            stretch s;
+            for (int at = 0; err == DGM_OK && next_stretch(params, ranges[i], &at, &s);) {
+                const dgm_safetensors_entry *e = dgm_safetensors_find(file, names.tensor[b * params->n_tensors + s.tensor].name);
+                DGM_ASSERT(e != NULL);
+                err = dgm_safetensors_read(file, e, s.row0, s.col0, s.rows, s.cols, data + (s.lo - ranges[i].lo), s.transposed ? s.rows : s.cols,
+                                           s.transposed);
+            }
+            data += ranges[i].hi - ranges[i].lo;
         }
     }
     catalogue_fini(&names);

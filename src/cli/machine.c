@@ -4,6 +4,7 @@
 #include "dgm/coll.h"
 #include "dgm/gemm.h"
 #include "dgm/timer.h"
+#include "dgm/reduce.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,14 +77,15 @@ static dgm_err measure_copy(const dgm_grid *grid, dgm_machine *m)
 
 typedef struct {
     int64_t n, *slice_start;
-    int n_leaves, n_partials;
-    float *partial[DGM_TREE_MAX_NODES], *workspace;
+    int n_partials;
+    float *partial[DGM_TREE_MAX_NODES];
+    dgm_reducer *reducer;
 } reduction;
 
 static void reduction_fini(reduction *r)
 {
     for (int i = 0; i < r->n_partials; i++) free(r->partial[i]);
-    free(r->workspace);
+    dgm_reducer_destroy(r->reducer);
     free(r->slice_start);
 }
 
@@ -91,12 +93,11 @@ static dgm_err reduction_init(const dgm_grid *grid, int64_t n, int n_leaves, red
 {
     dgm_tree_node node[DGM_TREE_MAX_NODES];
     int lo, hi;
-    *r = (reduction){.n = n, .n_leaves = n_leaves};
+    *r = (reduction){.n = n};
     dgm_tree_range(n_leaves, grid->dp_rank, grid->dp_size, &lo, &hi);
     r->n_partials = dgm_tree_cover(lo, hi, node);
     r->slice_start = malloc((size_t)(grid->dp_size + 1) * sizeof *r->slice_start);
-    r->workspace = malloc((size_t)DGM_MAX(dgm_coll_reduce_workspace(grid, n_leaves), 1) * sizeof *r->workspace);
-    bool whole = r->slice_start != NULL && r->workspace != NULL;
+    bool whole = r->slice_start != NULL;
     for (int i = 0; i < r->n_partials; i++) {
         r->partial[i] = malloc((size_t)DGM_MAX(n, 1) * sizeof(float));
         whole = whole && r->partial[i] != NULL;
@@ -104,7 +105,7 @@ static dgm_err reduction_init(const dgm_grid *grid, int64_t n, int n_leaves, red
     if (!whole) return DGM_FAIL(DGM_ERR_NOMEM, "gradients of %lld floats to reduce", (long long)n);
     for (int i = 0; i < r->n_partials; i++) memset(r->partial[i], 0, (size_t)n * sizeof(float));
     for (int s = 0; s <= grid->dp_size; s++) r->slice_start[s] = n * s / grid->dp_size;
-    return DGM_OK;
+    return dgm_reducer_create(grid, DGM_REDUCE_FIXED, n_leaves, 1, r->slice_start, &r->reducer);
 }
 
 static void keep_best(double seconds, double *best)
@@ -115,10 +116,11 @@ static void keep_best(double seconds, double *best)
 static dgm_err time_reduction(const dgm_grid *grid, reduction *r, dgm_machine *m)
 {
     double seconds;
-    float *own = r->partial[0] + r->slice_start[grid->dp_rank];
     DGM_TRY(dgm_coll_barrier(grid, DGM_AXIS_WORLD));
     double start = dgm_timer_now();
-    DGM_TRY(dgm_coll_reduce_slices(grid, r->n_leaves, r->partial, r->n_partials, r->slice_start, own, r->workspace));
+    dgm_reducer_begin(r->reducer, r->partial, r->n_partials);
+    DGM_TRY(dgm_reducer_ready(r->reducer, 1));
+    DGM_TRY(dgm_reducer_finish(r->reducer));
     DGM_TRY(since(grid, start, &seconds));
     keep_best(seconds, &m->reduce_s);
     start = dgm_timer_now();

@@ -64,7 +64,7 @@ static dgm_err take_state(dgm_train_run *run, const char *text, const char *wher
 dgm_ckpt dgm_train_run_checkpoint(const dgm_train_run *run)
 {
     dgm_optimizer *o = dgm_trainer_optimizer(run->trainer);
-    dgm_ckpt c = {.params = run->params, .flat = run->flat, .lo = o->lo, .hi = o->hi, .n_moments = o->v != NULL ? 2 : 1};
+    dgm_ckpt c = {.params = run->params, .flat = run->flat, .ranges = o->ranges, .n_ranges = o->n_ranges, .n_moments = o->v != NULL ? 2 : 1};
     c.moment[0].name = o->v != NULL ? "exp_avg" : "momentum";
     c.moment[0].data = o->m;
     c.moment[1].name = "exp_avg_sq";

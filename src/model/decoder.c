@@ -48,6 +48,7 @@ static dgm_err layers_backward(const dgm_layer_context *ctx, const dgm_batch *ba
         DGM_TRY(dgm_ffn_backward(ctx, &batch->tgt, batch->n_leaves, &layer->ffn, &saved->ffn[l], dx, &dlayer->ffn));
         DGM_TRY(dgm_attention_cross_backward(ctx, batch, l, &layer->cross, &saved->cross[l], dkv, dx, &dlayer->cross));
         DGM_TRY(dgm_attention_self_backward(ctx, batch, &batch->tgt, true, l, &layer->self, &saved->attention[l], dx, &dlayer->self));
+        dgm_layer_progress(ctx, (int)(1 + ctx->params->hp.n_decoder_layers - l));
     }
     return DGM_OK;
 }

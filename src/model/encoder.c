@@ -35,10 +35,13 @@ dgm_err dgm_encoder_backward(const dgm_layer_context *ctx, const dgm_batch *batc
     if (hp->norm == DGM_NORM_PRE)
         dgm_residual_norm_backward(ctx, src->leaf, batch->n_leaves, saved->last, saved->mean, saved->rstd, w->encoder_norm_weight, dhidden,
                                    grad->encoder_norm_weight, grad->encoder_norm_bias);
+    int n_final = (int)(2 + hp->n_decoder_layers);
+    dgm_layer_progress(ctx, n_final);
     for (int64_t l = hp->n_encoder_layers; l-- > 0;) {
         DGM_TRY(dgm_ffn_backward(ctx, src, batch->n_leaves, &w->encoder[l].ffn, &saved->ffn[l], dhidden, &grad->encoder[l].ffn));
         DGM_TRY(dgm_attention_self_backward(ctx, batch, src, false, l, &w->encoder[l].self, &saved->attention[l], dhidden,
                                             &grad->encoder[l].self));
+        dgm_layer_progress(ctx, ++n_final);
     }
     return dgm_embed_backward(ctx, src, batch->first_leaf, batch->n_leaves, true, saved->embedding_mask, dhidden, src_grad);
 }

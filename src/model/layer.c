@@ -55,6 +55,12 @@ void dgm_layer_context_fini(dgm_layer_context *ctx)
     *ctx = (dgm_layer_context){0};
 }
 
+void dgm_layer_progress(const dgm_layer_context *ctx, int n_final)
+{
+    const dgm_progress *p = &ctx->pass->progress;
+    if (p->report != NULL) p->report(p->user, n_final);
+}
+
 uint32_t dgm_layer_site(dgm_site site, bool decoder, int64_t layer)
 {
     return (uint32_t)((2 * layer + decoder) * DGM_SITE_N + site);

@@ -110,14 +110,19 @@ static int log2_of(int n)
 static void block_backward(const dgm_layer_context *ctx, const int64_t *leaf, int n_leaves, const float *dlogits, const float *hidden,
                            const float *embedding, float *dhidden, float *dembedding)
 {
-    int64_t d = ctx->params->hp.d_model, n_local = ctx->vocab_start[ctx->n_pieces];
+    int64_t d = ctx->params->hp.d_model, n_local = ctx->vocab_start[ctx->n_pieces], rows = leaf[n_leaves] - leaf[0];
     int64_t rebased[DGM_TREE_MAX_NODES + 1];
     DGM_ASSERT(n_leaves <= DGM_TREE_MAX_NODES);
     for (int l = 0; l <= n_leaves; l++) rebased[l] = leaf[l] - leaf[0];
     dgm_region left = dgm_timer_enter(DGM_REGION_GEMM);
-    float *scratch = dgm_arena_floats(ctx->arena, DGM_MAX(dgm_gemm_scratch_floats(d, ctx->n_pieces), dgm_gemm_scratch_floats(d, n_leaves)));
-    dgm_gemm_pieces(rebased[n_leaves], d, ctx->vocab_start, ctx->n_pieces, dlogits, n_local, embedding, d, dhidden, d, scratch);
-    dgm_gemm_leaves(n_local, d, rebased, n_leaves, dlogits, n_local, hidden, d, dembedding, d, scratch);
+    if (ctx->pass->fast_sums) {
+        dgm_gemm(DGM_GEMM_N, DGM_GEMM_N, rows, d, n_local, dlogits, n_local, embedding, d, dhidden, d);
+        dgm_gemm(DGM_GEMM_T, DGM_GEMM_N, n_local, d, rows, dlogits, n_local, hidden, d, dembedding, d);
+    } else {
+        float *scratch = dgm_arena_floats(ctx->arena, DGM_MAX(dgm_gemm_scratch_floats(d, ctx->n_pieces), dgm_gemm_scratch_floats(d, n_leaves)));
+        dgm_gemm_pieces(rows, d, ctx->vocab_start, ctx->n_pieces, dlogits, n_local, embedding, d, dhidden, d, scratch);
+        dgm_gemm_leaves(n_local, d, rebased, n_leaves, dlogits, n_local, hidden, d, dembedding, d, scratch);
+    }
     dgm_timer_enter(left);
 }
 
@@ -151,10 +156,7 @@ dgm_err dgm_loss_compute(const dgm_layer_context *ctx, const dgm_batch *batch, c
         }
         dgm_arena_rewind(ctx->arena, mark);
     }
-    if (err == DGM_OK && dembedding != NULL && ctx->grid->tp_size > 1) {
-        dgm_timer_enter(DGM_REGION_COMMUNICATION);
-        err = dgm_coll_tree_sum_tp(ctx->grid, dhidden, batch->tgt.n_rows * d, dgm_arena_floats(ctx->arena, batch->tgt.n_rows * d));
-    }
+    if (err == DGM_OK && dembedding != NULL) err = dgm_linear_sum_tp(ctx, batch->tgt.n_rows, d, dhidden);
     dgm_timer_enter(left);
     dgm_arena_rewind(ctx->arena, outer);
     return err;

@@ -97,6 +97,15 @@ static void add_group(builder *b, const int *tensors, int n)
     p->n_floats = (p->n_floats + ALIGN_FLOATS - 1) / ALIGN_FLOATS * ALIGN_FLOATS;
 }
 
+/* What is added from here on belongs to the next stage. */
+static void begin_stage(builder *b)
+{
+    dgm_params *p = b->p;
+    if (!make_room((void **)&p->stage_start, p->n_stages, sizeof *p->stage_start)) b->failed = true;
+    if (b->failed) return;
+    p->stage_start[p->n_stages++] = p->n_floats;
+}
+
 static void add_one(builder *b, int tensor) { add_group(b, &tensor, 1); }
 
 static void add_norm(builder *b, const char *prefix, const char *name)
@@ -167,21 +176,27 @@ static void add_model(builder *b)
 {
     const dgm_hparams *hp = &b->p->hp;
     char prefix[48];
+    begin_stage(b);
     add_embeddings(b);
     for (int64_t l = 0; l < hp->n_encoder_layers; l++) {
+        begin_stage(b);
         snprintf(prefix, sizeof prefix, "model.encoder.layers.%lld.", (long long)l);
         add_attention(b, prefix, "self_attn", true);
         add_ffn(b, prefix);
     }
+    begin_stage(b);
     if (hp->norm == DGM_NORM_PRE) add_norm(b, "model.encoder.", "layer_norm");
     add_cross_kv(b);
     for (int64_t l = 0; l < hp->n_decoder_layers; l++) {
+        begin_stage(b);
         snprintf(prefix, sizeof prefix, "model.decoder.layers.%lld.", (long long)l);
         add_attention(b, prefix, "self_attn", true);
         add_attention(b, prefix, "encoder_attn", false);
         add_ffn(b, prefix);
     }
     if (hp->norm == DGM_NORM_PRE) add_norm(b, "model.decoder.", "layer_norm");
+    begin_stage(b); /* the end */
+    b->p->n_stages--;
 }
 
 static dgm_err add_blocks(dgm_params *p)
@@ -227,6 +242,7 @@ void dgm_params_destroy(dgm_params *params)
     free(params->tensors);
     free(params->units);
     free(params->blocks);
+    free(params->stage_start);
     free(params);
 }
 

@@ -53,6 +53,19 @@ static dgm_err forward(dgm_transformer *t, const dgm_batch *batch, const dgm_wei
     return dgm_decoder_forward(&t->ctx, batch, w, source, dec, hidden);
 }
 
+/* The batch as one leaf, for sums in no fixed order; start [4] is its room. */
+static dgm_batch in_one_leaf(const dgm_batch *batch, int64_t *start)
+{
+    dgm_batch b = *batch;
+    start[0] = start[2] = 0;
+    start[1] = batch->src.n_rows;
+    start[3] = batch->tgt.n_rows;
+    b.n_leaves = 1;
+    b.src.leaf = start;
+    b.tgt.leaf = start + 2;
+    return b;
+}
+
 /* Rows are added in order within a leaf. */
 static void sum_leaves(const dgm_batch *batch, const double *smoothed, const double *nll, dgm_loss_sum *loss)
 {
@@ -79,6 +92,10 @@ dgm_err dgm_transformer_step(dgm_transformer *t, const dgm_pass *pass, const dgm
     float *dhidden = dgm_arena_floats(ctx->arena, rows * d);
     DGM_TRY(dgm_loss_compute(ctx, batch, hidden, weights->embedding, row_loss, row_loss + rows, dhidden, grad->embedding));
     sum_leaves(batch, row_loss, row_loss + rows, loss);
+    dgm_layer_progress(ctx, 1);
+    int64_t start[4];
+    dgm_batch whole = in_one_leaf(batch, start);
+    if (pass->fast_sums) batch = &whole;
     DGM_TRY(dgm_decoder_backward(ctx, batch, weights, &dec, dhidden, grad, tgt_grad, &dsource));
     return dgm_encoder_backward(ctx, batch, weights, &enc, dsource, grad, src_grad);
 }

@@ -20,15 +20,26 @@ int dgm_tree_cover(int lo, int hi, dgm_tree_node *nodes)
     return count;
 }
 
+static bool are_halves(dgm_tree_node a, dgm_tree_node b) { return a.n == b.n && a.lo + a.n == b.lo && a.lo % (2 * a.n) == 0; }
+
+int dgm_tree_joins(const dgm_tree_stack *s, dgm_tree_node node)
+{
+    int n = 0;
+    while (n < s->n && are_halves(s->node[s->n - 1 - n], node)) {
+        node = (dgm_tree_node){s->node[s->n - 1 - n].lo, 2 * node.n};
+        n++;
+    }
+    return n;
+}
+
 void dgm_tree_push(dgm_tree_stack *s, dgm_tree_node node, void (*join)(void *user, int i), void *user)
 {
     DGM_ASSERT(s->n < DGM_TREE_MAX_NODES && node.n > 0 && node.lo % node.n == 0);
     s->node[s->n++] = node;
     while (s->n >= 2) {
-        dgm_tree_node a = s->node[s->n - 2], b = s->node[s->n - 1];
-        if (a.n != b.n || a.lo + a.n != b.lo || a.lo % (2 * a.n) != 0) break;
+        if (!are_halves(s->node[s->n - 2], s->node[s->n - 1])) break;
         s->n--;
-        s->node[s->n - 1].n = 2 * a.n;
+        s->node[s->n - 1].n *= 2;
         join(user, s->n - 1);
     }
 }

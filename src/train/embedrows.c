@@ -74,18 +74,18 @@ static void sort_rows(dgm_embedrows *r, int64_t n, const int32_t *id, const int3
 }
 
 /* Rows sorted by token: all of a token are summed, then added to its place once. */
-static void add_sorted(dgm_embedrows *r, int64_t n, const float *row, int64_t offset, int64_t first_id, int64_t slice_lo, float *slice)
+static void add_sorted(dgm_embedrows *r, int64_t n, const float *row, int64_t offset, int64_t first_id, float *flat)
 {
     for (int64_t i = 0; i < n;) {
         int32_t id = id_at(r, i);
         memcpy(r->sum, row + row_at(r, i) * r->d, (size_t)r->d * sizeof *r->sum);
         for (i++; i < n && id_at(r, i) == id; i++) dgm_elem_add(r->d, row + row_at(r, i) * r->d, r->sum);
-        dgm_elem_add(r->d, r->sum, slice + (offset + (id - first_id) * r->d - slice_lo));
+        dgm_elem_add(r->d, r->sum, flat + offset + (id - first_id) * r->d);
     }
 }
 
 dgm_err dgm_embedrows_add(dgm_embedrows *rows, const dgm_grid *grid, const dgm_embedding_grad *grad, int64_t offset, int64_t first_id,
-                          const int64_t *slice_start, float *slice)
+                          const int64_t *part_start, float *flat)
 {
     dgm_err err = reserve(rows, grad->n, grid->dp_size);
     if (grid->dp_size > 1) {
@@ -96,14 +96,14 @@ dgm_err dgm_embedrows_add(dgm_embedrows *rows, const dgm_grid *grid, const dgm_e
     DGM_TRY(err);
     sort_rows(rows, grad->n, grad->id, grad->leaf);
     if (grid->dp_size == 1) {
-        add_sorted(rows, grad->n, grad->row, offset, first_id, 0, slice);
+        add_sorted(rows, grad->n, grad->row, offset, first_id, flat);
         return DGM_OK;
     }
     int owner = 0;
     rows->owner_start[0] = 0;
     for (int64_t i = 0; i < grad->n; i++) {
         int64_t at = offset + (id_at(rows, i) - first_id) * rows->d;
-        while (at >= slice_start[owner + 1]) rows->owner_start[++owner] = i;
+        while (at >= part_start[owner + 1]) rows->owner_start[++owner] = i;
         rows->id[i] = id_at(rows, i);
         rows->leaf[i] = leaf_at(rows, i);
         memcpy(rows->row + i * rows->d, grad->row + row_at(rows, i) * rows->d, (size_t)rows->d * sizeof *rows->row);
@@ -119,6 +119,6 @@ dgm_err dgm_embedrows_add(dgm_embedrows *rows, const dgm_grid *grid, const dgm_e
     dgm_timer_enter(left);
     DGM_TRY(err);
     sort_rows(rows, n_got, got_id, got_leaf);
-    add_sorted(rows, n_got, got_row, offset, first_id, slice_start[grid->dp_rank], slice);
+    add_sorted(rows, n_got, got_row, offset, first_id, flat);
     return DGM_OK;
 }

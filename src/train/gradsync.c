@@ -1,5 +1,8 @@
 /* A round's gradient is written to the top of a stack of flat blocks; when two neighbouring subtrees are complete the upper is added
- * to the lower.  What is left at the end are the maximal subtrees of this replica's leaves: what dgm_coll_reduce_slices sends. */
+ * to the lower.  What is left at the end are the maximal subtrees of this replica's leaves: what the reducer sends.
+ *
+ * In the last round nothing waits for the whole block: as soon as a stage is final its joins are made, while it is still in the cache,
+ * and its bucket goes on its way. */
 #include "dgm/gradsync.h"
 
 #include "dgm/embed.h"
@@ -13,34 +16,44 @@
 struct dgm_gradsync {
     const dgm_params *params;
     const dgm_grid *grid;
-    int n_leaves;
+    dgm_gradsync_options options;
     dgm_tree_stack sums;
     float *block[DGM_TREE_MAX_NODES];      /* flat gradients, allocated when first needed */
     dgm_weights view[DGM_TREE_MAX_NODES];
     dgm_embedding_grad src_rows, tgt_rows; /* src_rows unused with a joint vocabulary */
     dgm_embedrows *rows;
     int64_t src_table_floats;              /* this rank's part of a source embedding of its own */
-    int64_t *slice_start;                  /* [dp_size + 1] */
-    float *workspace;
+    dgm_slices slices;
+    dgm_range *own;                        /* [n_own] this rank's slice */
+    int n_own;
+    dgm_reducer *reducer;
     double *squares;                       /* [n_global_blocks] */
+    struct {
+        dgm_tree_node node;
+        bool is_last;
+        int n_joins;      /* the last round's: how often its block is added to the one below */
+        int n_final;      /* stages joined */
+        int n_ready;      /* buckets handed to the reducer */
+    } round;
+    dgm_err err;          /* of the reduction during the backward pass */
+    double computing_since; /* when messages were left under way; 0: none were */
 };
 
-dgm_err dgm_gradsync_create(const dgm_params *params, const dgm_grid *grid, int n_leaves, dgm_gradsync **out)
+dgm_err dgm_gradsync_create(const dgm_params *params, const dgm_grid *grid, const dgm_gradsync_options *options, dgm_gradsync **out)
 {
     dgm_err err;
     dgm_gradsync *s = calloc(1, sizeof *s);
     if (s == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "gradients");
-    s->params = params;
-    s->grid = grid;
-    s->n_leaves = n_leaves;
-    s->slice_start = malloc((size_t)(grid->dp_size + 1) * sizeof *s->slice_start);
-    s->workspace = malloc((size_t)DGM_MAX(dgm_coll_reduce_workspace(grid, n_leaves), 1) * sizeof *s->workspace);
+    *s = (dgm_gradsync){.params = params, .grid = grid, .options = *options};
     s->squares = malloc((size_t)params->n_global_blocks * sizeof *s->squares);
-    if (s->slice_start == NULL || s->workspace == NULL || s->squares == NULL) {
+    s->own = malloc((size_t)params->n_stages * sizeof *s->own);
+    if (s->squares == NULL || s->own == NULL) {
         err = DGM_FAIL(DGM_ERR_NOMEM, "gradient reduction");
         goto fail;
     }
-    dgm_params_slices(params, grid->dp_size, s->slice_start);
+    DGM_GOTO(dgm_slices_init(params, grid->dp_size, options->part_floats > 0 ? options->part_floats : DGM_SLICES_PART_FLOATS, &s->slices));
+    s->n_own = dgm_slices_ranges(&s->slices, grid->dp_rank, s->own);
+    DGM_GOTO(dgm_reducer_create(grid, options->reduction, options->n_leaves, s->slices.n_buckets, s->slices.start, &s->reducer));
     int source = dgm_params_find(params, "model.encoder.embed_tokens.weight");
     for (int i = 0; i < params->n_units; i++)
         if (params->units[i].tensor == source) s->src_table_floats += params->units[i].rows * params->units[i].cols;
@@ -64,84 +77,149 @@ void dgm_gradsync_destroy(dgm_gradsync *sync)
     dgm_embedding_grad_fini(&sync->src_rows);
     dgm_embedding_grad_fini(&sync->tgt_rows);
     dgm_embedrows_destroy(sync->rows);
-    free(sync->slice_start);
-    free(sync->workspace);
+    dgm_reducer_destroy(sync->reducer);
+    dgm_slices_fini(&sync->slices);
+    free(sync->own);
     free(sync->squares);
     free(sync);
 }
 
-const int64_t *dgm_gradsync_slices(const dgm_gradsync *sync) { return sync->slice_start; }
+const dgm_slices *dgm_gradsync_slices(const dgm_gradsync *sync) { return &sync->slices; }
 
 void dgm_gradsync_begin(dgm_gradsync *sync)
 {
     dgm_tree_clear(&sync->sums);
     sync->src_rows.n = sync->tgt_rows.n = 0;
+    sync->err = DGM_OK;
 }
 
-dgm_err dgm_gradsync_round(dgm_gradsync *sync, dgm_weights **grad, dgm_embedding_grad **src_rows, dgm_embedding_grad **tgt_rows)
+/* ---- rounds ---- */
+
+static void add_block(dgm_gradsync *s, int i, int64_t lo, int64_t hi) { dgm_elem_add(hi - lo, s->block[i + 1] + lo, s->block[i] + lo); }
+
+/* Stages up to n_final, in their order, have been written by the last round: joins them and hands over the buckets that they complete. */
+static dgm_err finish_stages(dgm_gradsync *s, int n_final)
 {
-    int top = sync->sums.n;
-    if (sync->block[top] == NULL) {
-        DGM_TRY(dgm_params_alloc(sync->params, &sync->block[top]));
-        DGM_TRY(dgm_weights_init(sync->params, sync->block[top], &sync->view[top]));
+    for (; s->round.n_final < n_final; s->round.n_final++) {
+        int stage = s->round.n_final == 0 ? 0 : s->params->n_stages - s->round.n_final;
+        for (int j = 1; j <= s->round.n_joins; j++)
+            add_block(s, s->sums.n - j, s->params->stage_start[stage], s->params->stage_start[stage + 1]);
     }
-    if (!sync->params->hp.joint_vocab) /* its gradient is rows alone; the last step added them here */
-        memset(sync->view[top].src_embedding, 0, (size_t)sync->src_table_floats * sizeof(float));
-    *grad = &sync->view[top];
-    *tgt_rows = &sync->tgt_rows;
-    *src_rows = sync->params->hp.joint_vocab ? &sync->tgt_rows : &sync->src_rows;
+    int ready = s->round.n_ready;
+    while (ready < s->slices.n_buckets && s->slices.n_final[ready] <= n_final) ready++;
+    if (ready == s->round.n_ready) return DGM_OK;
+    s->round.n_ready = ready;
+    return dgm_reducer_ready(s->reducer, ready);
+}
+
+static void count_hidden(dgm_gradsync *s)
+{
+    if (s->computing_since > 0) dgm_timer_add_hidden(dgm_timer_now() - s->computing_since);
+    s->computing_since = 0;
+}
+
+/* Called between the products of the last round's backward pass. */
+static void progress(void *user, int n_final)
+{
+    dgm_gradsync *s = user;
+    if (s->err != DGM_OK || (n_final <= s->round.n_final && !dgm_reducer_is_busy(s->reducer))) return;
+    dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
+    count_hidden(s);
+    if (n_final > s->round.n_final) s->err = finish_stages(s, n_final);
+    if (s->err == DGM_OK) s->err = dgm_reducer_poll(s->reducer);
+    if (dgm_reducer_is_busy(s->reducer)) s->computing_since = dgm_timer_now();
+    dgm_timer_enter(left);
+}
+
+dgm_err dgm_gradsync_begin_round(dgm_gradsync *sync, int first_leaf, int n_leaves, bool is_last, dgm_gradsync_round *out)
+{
+    dgm_gradsync *s = sync;
+    int top = s->sums.n;
+    if (s->block[top] == NULL) {
+        DGM_TRY(dgm_params_alloc(s->params, &s->block[top]));
+        DGM_TRY(dgm_weights_init(s->params, s->block[top], &s->view[top]));
+    }
+    if (!s->params->hp.joint_vocab) /* its gradient is rows alone; the last step added them here */
+        memset(s->view[top].src_embedding, 0, (size_t)s->src_table_floats * sizeof(float));
+    s->round.node = (dgm_tree_node){first_leaf, n_leaves};
+    s->round.is_last = is_last;
+    s->round.n_final = s->round.n_ready = 0;
+    s->round.n_joins = s->options.reduction == DGM_REDUCE_FAST ? top : dgm_tree_joins(&s->sums, s->round.node);
+    *out = (dgm_gradsync_round){.grad = &s->view[top], .tgt_rows = &s->tgt_rows,
+                                .src_rows = s->params->hp.joint_vocab ? &s->tgt_rows : &s->src_rows};
+    if (!is_last) return DGM_OK;
+    dgm_reducer_begin(s->reducer, s->block, top + 1 - s->round.n_joins);
+    bool overlaps = s->options.overlap && s->options.reduction == DGM_REDUCE_FIXED && s->grid->dp_size > 1;
+    if (overlaps) out->progress = (dgm_progress){progress, s};
     return DGM_OK;
 }
 
 static void join(void *user, int i)
 {
     dgm_gradsync *s = user;
-    dgm_elem_add(s->params->n_floats, s->block[i + 1], s->block[i]);
+    if (!s->round.is_last) add_block(s, i, 0, s->params->n_floats); /* else made stage by stage */
 }
 
-void dgm_gradsync_end_round(dgm_gradsync *sync, int first_leaf, int n_leaves)
+void dgm_gradsync_end_round(dgm_gradsync *sync)
 {
-    dgm_tree_push(&sync->sums, (dgm_tree_node){first_leaf, n_leaves}, join, sync);
+    dgm_gradsync *s = sync;
+    if (s->round.is_last && s->err == DGM_OK) s->err = finish_stages(s, s->params->n_stages);
+    if (s->options.reduction == DGM_REDUCE_FAST) { /* one running sum */
+        if (s->sums.n == 1) join(s, 0);
+        s->sums.n = 1;
+    } else {
+        dgm_tree_push(&s->sums, s->round.node, join, s);
+    }
 }
+
+/* ---- over the replicas ---- */
 
 /* Brings the rows of one embedding table to the slices that own them. */
-static dgm_err add_rows(dgm_gradsync *s, const char *name, dgm_embedding_grad *rows, float *slice)
+static dgm_err add_rows(dgm_gradsync *s, const char *name, dgm_embedding_grad *rows)
 {
     int tensor = dgm_params_find(s->params, name);
     for (int i = 0; i < s->params->n_units; i++) {
         const dgm_unit *u = &s->params->units[i];
         if (u->tensor != tensor) continue;
-        return dgm_embedrows_add(s->rows, s->grid, rows, u->offset, u->row0, s->slice_start, slice);
+        return dgm_embedrows_add(s->rows, s->grid, rows, u->offset, u->row0, dgm_slices_of_bucket(&s->slices, 0), s->block[0]);
     }
     return DGM_FAIL(DGM_ERR_INTERNAL, "no embedding %s", name);
 }
 
-dgm_err dgm_gradsync_reduce(dgm_gradsync *sync, float **slice)
+dgm_err dgm_gradsync_reduce(dgm_gradsync *sync, const float **grad)
 {
-    const dgm_params *p = sync->params;
+    dgm_gradsync *s = sync;
+    bool joint = s->params->hp.joint_vocab;
     dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
-    float *own = sync->block[0] + sync->slice_start[sync->grid->dp_rank];
-    dgm_err err = dgm_coll_reduce_slices(sync->grid, sync->n_leaves, sync->block, sync->sums.n, sync->slice_start, own, sync->workspace);
+    count_hidden(s);
+    dgm_err err = s->err;
+    if (err == DGM_OK) err = dgm_reducer_finish(s->reducer);
     dgm_timer_enter(DGM_REGION_ELEMENTWISE);
-    if (err == DGM_OK)
-        err = add_rows(sync, p->hp.joint_vocab ? "model.shared.weight" : "model.decoder.embed_tokens.weight", &sync->tgt_rows, own);
-    if (err == DGM_OK && !p->hp.joint_vocab) err = add_rows(sync, "model.encoder.embed_tokens.weight", &sync->src_rows, own);
+    if (err == DGM_OK) err = add_rows(s, joint ? "model.shared.weight" : "model.decoder.embed_tokens.weight", &s->tgt_rows);
+    if (err == DGM_OK && !joint) err = add_rows(s, "model.encoder.embed_tokens.weight", &s->src_rows);
     dgm_timer_enter(left);
-    *slice = own;
+    *grad = s->block[0];
     return err;
 }
 
-dgm_err dgm_gradsync_norm(dgm_gradsync *sync, const float *slice, bool skip_embeddings, double *norm)
+/* Whether a block is in this rank's slice. */
+static bool owns(const dgm_gradsync *s, const dgm_block *block)
+{
+    for (int i = 0; i < s->n_own; i++)
+        if (block->lo >= s->own[i].lo && block->lo < s->own[i].hi) return true;
+    return false;
+}
+
+dgm_err dgm_gradsync_norm(dgm_gradsync *sync, const float *grad, bool skip_embeddings, double *norm)
 {
     const dgm_params *p = sync->params;
-    int64_t lo = sync->slice_start[sync->grid->dp_rank], hi = sync->slice_start[sync->grid->dp_rank + 1];
     memset(sync->squares, 0, (size_t)p->n_global_blocks * sizeof *sync->squares);
     for (int b = 0; b < p->n_blocks; b++) {
         const dgm_block *block = &p->blocks[b];
         const dgm_unit *u = &p->units[block->unit];
-        if (block->lo < lo || block->lo >= hi || (u->replicated && p->tp_rank != 0)) continue;
+        if (!owns(sync, block) || (u->replicated && p->tp_rank != 0)) continue;
         if (skip_embeddings && p->tensors[u->tensor].role == DGM_ROLE_EMBEDDING) continue;
-        sync->squares[u->global_block + b - u->first_block] = dgm_elem_sum_squares(block->hi - block->lo, slice + (block->lo - lo));
+        sync->squares[u->global_block + b - u->first_block] = dgm_elem_sum_squares(block->hi - block->lo, grad + block->lo);
     }
     /* Every block is one rank's and zero elsewhere: adding the bits as integers joins the lists and rounds nothing. */
     dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);

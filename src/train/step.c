@@ -20,6 +20,16 @@ struct dgm_trainer {
     double *sums;            /* [2 * virtual_dp] smoothed, then nll, by leaf of the global batch */
 };
 
+static dgm_err make_optimizer(dgm_trainer *t)
+{
+    const dgm_slices *slices = dgm_gradsync_slices(t->sync);
+    dgm_range *own = malloc((size_t)slices->n_buckets * sizeof *own);
+    if (own == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "trainer");
+    dgm_err err = dgm_optimizer_init(&t->options.optimizer, own, dgm_slices_ranges(slices, t->grid->dp_rank, own), &t->optimizer);
+    free(own);
+    return err;
+}
+
 dgm_err dgm_trainer_create(const dgm_params *params, const dgm_grid *grid, const dgm_train_options *options, float *flat, dgm_trainer **out)
 {
     dgm_err err;
@@ -39,9 +49,9 @@ dgm_err dgm_trainer_create(const dgm_params *params, const dgm_grid *grid, const
     }
     DGM_GOTO(dgm_weights_init(params, flat, &t->weights));
     DGM_GOTO(dgm_transformer_create(params, grid, &t->transformer));
-    DGM_GOTO(dgm_gradsync_create(params, grid, options->virtual_dp, &t->sync));
-    const int64_t *slice = dgm_gradsync_slices(t->sync) + grid->dp_rank;
-    DGM_GOTO(dgm_optimizer_init(&options->optimizer, slice[0], slice[1], &t->optimizer));
+    const dgm_gradsync_options sync = {options->virtual_dp, options->reduction, options->overlap, options->part_floats};
+    DGM_GOTO(dgm_gradsync_create(params, grid, &sync, &t->sync));
+    DGM_GOTO(make_optimizer(t));
     *out = t;
     return DGM_OK;
 fail:
@@ -74,16 +84,18 @@ static dgm_err run_rounds(dgm_trainer *t, int64_t step, const dgm_step_batch *ba
                      .seed = o->seed,
                      .step = (uint32_t)step,
                      .label_smoothing = (float)o->label_smoothing,
-                     .loss_scale = 1.0 / (double)DGM_MAX(batch->n_tgt_tokens, 1)};
+                     .loss_scale = 1.0 / (double)DGM_MAX(batch->n_tgt_tokens, 1),
+                     .fast_sums = o->reduction == DGM_REDUCE_FAST};
     dgm_gradsync_begin(t->sync);
     memset(t->leaf_loss, 0, (size_t)o->virtual_dp * sizeof *t->leaf_loss);
     for (int r = 0; r < batch->n_rounds; r++) {
         const dgm_batch *round = &batch->rounds[r];
-        dgm_weights *grad;
-        dgm_embedding_grad *src_rows, *tgt_rows;
-        DGM_TRY(dgm_gradsync_round(t->sync, &grad, &src_rows, &tgt_rows));
-        DGM_TRY(dgm_transformer_step(t->transformer, &pass, round, &t->weights, grad, t->leaf_loss + round->first_leaf, src_rows, tgt_rows));
-        dgm_gradsync_end_round(t->sync, round->first_leaf, round->n_leaves);
+        dgm_gradsync_round sums;
+        DGM_TRY(dgm_gradsync_begin_round(t->sync, round->first_leaf, round->n_leaves, r + 1 == batch->n_rounds, &sums));
+        pass.progress = sums.progress;
+        DGM_TRY(dgm_transformer_step(t->transformer, &pass, round, &t->weights, sums.grad, t->leaf_loss + round->first_leaf, sums.src_rows,
+                                     sums.tgt_rows));
+        dgm_gradsync_end_round(t->sync);
     }
     return DGM_OK;
 }
@@ -111,21 +123,22 @@ dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batc
     dgm_trainer *t = trainer;
     const dgm_train_options *o = &t->options;
     dgm_step_result result = {.n_src_tokens = batch->n_src_tokens, .n_tgt_tokens = batch->n_tgt_tokens, .n_sentences = batch->n_sentences};
-    float *slice;
+    const float *grad;
     dgm_timer_enter(DGM_REGION_ELEMENTWISE);
     DGM_TRY(run_rounds(t, step, batch));
     DGM_TRY(sum_losses(t, batch, &result));
-    DGM_TRY(dgm_gradsync_reduce(t->sync, &slice));
+    DGM_TRY(dgm_gradsync_reduce(t->sync, &grad));
     dgm_timer_enter(DGM_REGION_OPTIMIZER);
-    DGM_TRY(dgm_gradsync_norm(t->sync, slice, o->optimizer.freeze_embeddings, &result.grad_norm));
+    DGM_TRY(dgm_gradsync_norm(t->sync, grad, o->optimizer.freeze_embeddings, &result.grad_norm));
     result.rate = dgm_schedule_rate(&o->schedule, step);
     if (!isfinite(result.loss) || !isfinite(result.grad_norm))
         return DGM_FAIL(DGM_ERR_NUMERIC, "step %lld: loss %g, gradient norm %g: expected finite numbers; lower the learning rate (now %g) or set "
                         "--clip-norm", (long long)step, result.loss, result.grad_norm, result.rate);
     double grad_scale = o->clip_norm > 0 && result.grad_norm > o->clip_norm ? o->clip_norm / result.grad_norm : 1;
-    dgm_optimizer_update(&t->optimizer, t->params, step, result.rate, grad_scale, slice, t->flat);
+    dgm_optimizer_update(&t->optimizer, t->params, step, result.rate, grad_scale, grad, t->flat);
     dgm_timer_enter(DGM_REGION_COMMUNICATION);
-    DGM_TRY(dgm_coll_gather_slices(t->grid, t->flat, dgm_gradsync_slices(t->sync)));
+    const dgm_slices *slices = dgm_gradsync_slices(t->sync);
+    for (int b = 0; b < slices->n_buckets; b++) DGM_TRY(dgm_coll_gather_slices(t->grid, t->flat, dgm_slices_of_bucket(slices, b)));
     dgm_timer_enter(DGM_REGION_OTHER);
     *out = result;
     return DGM_OK;
