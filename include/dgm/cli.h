@@ -46,6 +46,7 @@ int dgm_cmd_prepare(int argc, char **argv);
 int dgm_cmd_tokenize(int argc, char **argv);
 int dgm_cmd_detokenize(int argc, char **argv);
 int dgm_cmd_train(int argc, char **argv);
+int dgm_cmd_bench(int argc, char **argv);
 int dgm_cmd_average(int argc, char **argv);
 int dgm_cmd_translate(int argc, char **argv);
 int dgm_cmd_eval(int argc, char **argv);

@@ -23,6 +23,11 @@ typedef struct dgm_dataset dgm_dataset;
 dgm_err dgm_dataset_open(const char *dir, dgm_dataset **out);
 void dgm_dataset_close(dgm_dataset *dataset); /* accepts NULL */
 
+/* A training part that lies in memory, with one vocabulary for both sides; it has neither tokenizer nor validation part.
+ *   pairs [n_pairs], n_pairs >= 1; words: the block that they point into, each pair's source, then its target.  Both are taken over, by
+ *   free(), whatever is returned.  DGM_ERR_INPUT when an id is not below vocab_size. */
+dgm_err dgm_dataset_in_memory(int64_t vocab_size, dgm_pair *pairs, int64_t n_pairs, int32_t *words, dgm_dataset **out);
+
 /* Reads every shard whole and compares its SHA-256 with the manifest's. */
 dgm_err dgm_dataset_verify(const dgm_dataset *dataset);
 

@@ -17,6 +17,9 @@ void dgm_gemm_set_threads(int n_threads);
 /* The kernel family BLIS chose on this CPU ("zen3", "skx", ...), for run.json. */
 const char *dgm_gemm_family(void);
 
+/* BLIS's version. */
+const char *dgm_gemm_version(void);
+
 /* c[m, n] = op(a) op(b): op(a) is [m, k], op(b) is [k, n]; lda, ldb, ldc are row strides of the stored matrices, in elements. */
 void dgm_gemm(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
               int64_t ldb, float *c, int64_t ldc);

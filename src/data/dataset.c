@@ -12,6 +12,14 @@ typedef struct { /* where a frame of the training part is */
     int64_t i;
 } frame_place;
 
+typedef struct { /* a training part in memory instead of shards */
+    dgm_pair *pairs;
+    int32_t *words;
+    dgm_shard_frame *frames; /* [totals.n_frames] of FRAME_PAIRS pairs; n_words and counts alone are set */
+} memory_part;
+
+enum { FRAME_PAIRS = 4096 };
+
 struct dgm_dataset {
     char *dir;
     char hash[DGM_SHA256_HEX];
@@ -21,6 +29,7 @@ struct dgm_dataset {
     dgm_shard *valid;
     frame_place *frames; /* [totals.n_frames] */
     dgm_shard_totals totals;
+    memory_part memory; /* pairs is NULL when there are shards */
     int32_t **valid_words; /* [frames of valid] once they are read */
     dgm_pair *valid_pairs;
 };
@@ -128,6 +137,9 @@ void dgm_dataset_close(dgm_dataset *d)
 {
     if (d == NULL) return;
     free_valid(d);
+    free(d->memory.frames);
+    free(d->memory.words);
+    free(d->memory.pairs);
     free(d->frames);
     dgm_shard_close(d->valid);
     for (int i = 0; d->train != NULL && i < d->manifest.train.n_shards; i++) dgm_shard_close(d->train[i]);
@@ -138,6 +150,65 @@ void dgm_dataset_close(dgm_dataset *d)
     free(d->dir);
     free(d);
 }
+
+/* ---- in memory ---- */
+
+static dgm_err count_memory(dgm_dataset *d, int64_t n_pairs)
+{
+    int64_t vocab_size = d->manifest.src.vocab_size;
+    for (int64_t i = 0; i < n_pairs; i++) {
+        const dgm_pair *p = &d->memory.pairs[i];
+        dgm_shard_frame *f = &d->memory.frames[i / FRAME_PAIRS];
+        int32_t n = p->n_src + p->n_tgt;
+        for (int32_t k = 0; k < n; k++)
+            if (p->src[k] < 0 || p->src[k] >= vocab_size)
+                return DGM_FAIL(DGM_ERR_INPUT, "pair %lld in memory has token %d, expected 0 to %lld", (long long)i, p->src[k], (long long)vocab_size - 1);
+        f->n_pairs++;
+        f->n_words += (uint32_t)n;
+        f->n_src_tokens += (uint32_t)p->n_src;
+        f->n_tgt_tokens += (uint32_t)p->n_tgt;
+        d->totals.n_src_tokens += p->n_src;
+        d->totals.n_tgt_tokens += p->n_tgt;
+        d->manifest.rules.max_length = DGM_MAX(d->manifest.rules.max_length, DGM_MAX(p->n_src, p->n_tgt));
+    }
+    return DGM_OK;
+}
+
+dgm_err dgm_dataset_in_memory(int64_t vocab_size, dgm_pair *pairs, int64_t n_pairs, int32_t *words, dgm_dataset **out)
+{
+    DGM_ASSERT(n_pairs >= 1);
+    int64_t n_frames = (n_pairs + FRAME_PAIRS - 1) / FRAME_PAIRS;
+    dgm_dataset *d = calloc(1, sizeof *d);
+    dgm_shard_frame *frames = calloc((size_t)n_frames, sizeof *frames);
+    if (d == NULL || frames == NULL) {
+        free(d), free(frames), free(pairs), free(words);
+        return DGM_FAIL(DGM_ERR_NOMEM, "%lld pairs in memory", (long long)n_pairs);
+    }
+    d->memory = (memory_part){pairs, words, frames};
+    d->manifest.joint_vocab = true;
+    d->manifest.src.vocab_size = d->manifest.tgt.vocab_size = vocab_size;
+    d->totals = (dgm_shard_totals){.n_frames = n_frames, .n_pairs = n_pairs};
+    dgm_err err = count_memory(d, n_pairs);
+    if (err != DGM_OK) {
+        dgm_dataset_close(d);
+        return err;
+    }
+    *out = d;
+    return DGM_OK;
+}
+
+static void copy_frame(const dgm_dataset *d, int64_t i, int32_t *words, dgm_pair *pairs)
+{
+    for (int64_t k = 0; k < (int64_t)d->memory.frames[i].n_pairs; k++) {
+        dgm_pair p = d->memory.pairs[i * FRAME_PAIRS + k];
+        size_t n = (size_t)p.n_src + (size_t)p.n_tgt;
+        memcpy(words, p.src, n * sizeof *words);
+        pairs[k] = (dgm_pair){words, words + p.n_src, p.n_src, p.n_tgt};
+        words += n;
+    }
+}
+
+/* ---- what is in it ---- */
 
 static dgm_err verify_part(const dgm_dataset *d, const dgm_manifest_part *part)
 {
@@ -157,6 +228,7 @@ static dgm_err verify_part(const dgm_dataset *d, const dgm_manifest_part *part)
 
 dgm_err dgm_dataset_verify(const dgm_dataset *d)
 {
+    if (d->memory.pairs != NULL) return DGM_OK;
     DGM_TRY(verify_part(d, &d->manifest.train));
     return verify_part(d, &d->manifest.valid);
 }
@@ -176,6 +248,7 @@ const dgm_shard_totals *dgm_dataset_train_totals(const dgm_dataset *d) { return 
 const dgm_shard_frame *dgm_dataset_frame(const dgm_dataset *d, int64_t i)
 {
     DGM_ASSERT(i >= 0 && i < d->totals.n_frames);
+    if (d->memory.pairs != NULL) return &d->memory.frames[i];
     return dgm_shard_frame_at(d->train[d->frames[i].shard], d->frames[i].i);
 }
 
@@ -194,6 +267,10 @@ static dgm_err read_frame(const dgm_dataset *d, dgm_shard *shard, int64_t i, int
 dgm_err dgm_dataset_read_frame(const dgm_dataset *d, int64_t i, int32_t *words, dgm_pair *pairs)
 {
     DGM_ASSERT(i >= 0 && i < d->totals.n_frames);
+    if (d->memory.pairs != NULL) {
+        copy_frame(d, i, words, pairs);
+        return DGM_OK;
+    }
     return read_frame(d, d->train[d->frames[i].shard], d->frames[i].i, words, pairs);
 }
 
@@ -216,6 +293,7 @@ static dgm_err read_valid(dgm_dataset *d)
 
 dgm_err dgm_dataset_valid(dgm_dataset *d, const dgm_pair **pairs, int64_t *n_pairs)
 {
+    DGM_ASSERT(d->valid != NULL);
     dgm_err err = d->valid_pairs == NULL ? read_valid(d) : DGM_OK;
     if (err != DGM_OK) {
         free_valid(d);

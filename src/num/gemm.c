@@ -25,6 +25,8 @@ void dgm_gemm_set_threads(int n_threads)
     n_threads_now = n_threads;
 }
 
+const char *dgm_gemm_version(void) { return bli_info_get_version_str(); }
+
 const char *dgm_gemm_family(void) { return bli_arch_string(bli_arch_query_id()); }
 
 /* DRAGOMAN_GEMM_SMALL_PATH=1 turns the small/skinny path on.  It is there for proofs only: the tests of bit identity must fail with it. */

@@ -1,0 +1,121 @@
+#!/bin/sh
+# dragoman bench: what it prints on one rank and on several, on generated and on given sentences; that the regions add up to the time;
+# that it leaves nothing behind; what it refuses.  How fast anything is, is no matter here.
+. "$DGM_SRCDIR/tests/tap.sh"
+. "$DGM_SRCDIR/tests/toy_corpus.sh"
+json_get=$DGM_BUILDDIR/tests/json_get
+
+toy_corpus
+runs 0 "$dragoman" prepare --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --vocab-size 330 --out data
+small="--d-model 32 --d-ff 64 --n-heads 4 --n-encoder-layers 1 --n-decoder-layers 2 --batch-tokens 400 --steps 4"
+listing() { ls -R | grep -vxE 'out|err|before|after|once|twice|own\.cfg'; }
+listing >before
+
+value() { "$json_get" out "$@"; } # value PATH...: of the JSON that was printed
+holds() { # holds NAME AWK-CONDITION PATH...: of the values $1, $2, ...
+    tap_name=$1 tap_condition=$2
+    shift 2
+    value "$@" 2>>err | tr '\n' ' ' | awk "{ seen = NF == $# } END { exit !(seen && ($tap_condition)) }"
+    result $? "$tap_name"
+}
+adds_up() { # the regions that are parts of the time, against the time of an update
+    holds "$1: the regions add up to the time of an update" "(\$1+\$2+\$3+\$4+\$5+\$6+\$7+\$8)/\$9 > 0.9999 && (\$1+\$2+\$3+\$4+\$5+\$6+\$7+\$8)/\$9 < 1.0001" \
+        regions.gemm.ms regions.attention.ms regions.loss.ms regions.elementwise.ms regions.optimizer.ms regions.communication.ms regions.loading.ms \
+        regions.other.ms step.ms
+    holds "$1: so do their shares" "(\$1+\$2+\$3+\$4+\$5+\$6+\$7+\$8) > 0.9999 && (\$1+\$2+\$3+\$4+\$5+\$6+\$7+\$8) < 1.0001" \
+        regions.gemm.share regions.attention.share regions.loss.share regions.elementwise.share regions.optimizer.share regions.communication.share \
+        regions.loading.share regions.other.share
+    holds "$1: each of the model's regions took some time" '$1 > 0 && $2 > 0 && $3 > 0 && $4 > 0 && $5 > 0 && $6 > 0' \
+        regions.gemm.ms regions.attention.ms regions.loss.ms regions.elementwise.ms regions.optimizer.ms regions.loading.ms
+}
+
+# One rank, generated sentences, everything.
+runs 0 "$dragoman" bench $small --vocab-size 500 --json
+holds "one rank: layout" '$1 == 1 && $2 == 1 && $3 == 1 && $4 == 1' ranks dp tp threads
+holds "one rank: speed" '$1 > 0 && $2 > 0 && $3 >= $2 && $4 > 0' tokens_per_s tokens_per_s_median tokens_per_s_best gflops
+holds "one rank: the share is that of the peak" '$2 > 0 && $3 / ($1 / $2) > 0.999 && $3 / ($1 / $2) < 1.001 && $4 > $1' gflops peak_gflops share_of_peak \
+    product_gflops
+holds "one rank: the ceilings" '$1 > 0 && $2 > 0 && $3 == "null" && $4 == "null"' ceilings.copy_gb_per_s ceilings.copy_all_gb_per_s ceilings.latency_us \
+    ceilings.reduce_ms
+holds "one rank: median and best" '$1 > 0 && $2 > 0 && $2 <= $1' step.median_ms step.best_ms
+holds "one rank: memory" '$1 > 1 && $2 == $1' peak_memory_mb peak_memory_total_mb
+holds "one rank: versions" '$1 ~ /^[0-9]/ && $2 == "null" && $3 ~ /^[0-9]/ && NF == 4' version config machine.blis machine.kernels
+holds "one rank: the model" '$1 == 32 && $2 == 500 && $3 > 0' model.d_model model.tgt_vocab_size parameters
+# 6 (4 d d + 2 d ff + 2 (2 d d)) = 73,728 operations a source token, 6 (2 (6 d d + 2 d ff) + d V) = 218,880 a target token; about as many of each.
+holds "one rank: operations are those of the model's products" '$1 * 1e9 / $2 > 275000 && $1 * 1e9 / $2 < 305000' gflops tokens_per_s
+adds_up "one rank"
+
+# Several ranks.
+for layout in "2 1" "2 2" "3 1"; do
+    set -- $layout
+    runs 0 "$mpirun" -n "$1" "$dragoman" bench $small --vocab-size 500 --no-ceilings --tp "$2" --json
+    holds "$1 ranks, tp $2: layout" "\$1 == $1 && \$2 == $1 / $2 && \$3 == $2" ranks dp tp
+    holds "$1 ranks, tp $2: nothing was measured besides" '$1 == "null" && $2 == "null" && $3 == "null"' peak_gflops share_of_peak ceilings
+    holds "$1 ranks, tp $2: they communicated, and waiting is part of it" '$1 > 0 && $2 >= 0 && $2 <= $1' regions.communication.ms regions.waiting.ms
+    adds_up "$1 ranks, tp $2"
+done
+runs 0 "$mpirun" -n 2 "$dragoman" bench $small --data data
+prints "2 (dp 2, tp 1) of 1 thread"
+prints "of data (400 pairs)"
+prints "fixed order"
+prints "vocabulary 330"
+prints "matrix products"
+prints "update "
+runs 0 "$mpirun" -n 2 "$dragoman" bench $small --data data --vocab-size 1000 --tp 2 --no-ceilings
+prints "vocabulary 1000"
+
+# Generated sentences and batches are the same each time, on any layout.
+"$dragoman" bench $small --no-ceilings 2>err | grep '^updates' >once
+"$mpirun" -n 2 "$dragoman" bench $small --no-ceilings 2>err | grep '^updates' >twice
+same once twice "the same batches on one rank and on two"
+found once "generated (30000 pairs)"
+
+# A preset, and a training's own settings.
+runs 0 "$dragoman" bench --config tiny --batch-tokens 64 --steps 1 --settle-steps 0 --no-ceilings --vocab-size 300
+prints "tiny: d_model 128"
+printf 'd_model = 16\nd_ff = 32\nn_heads = 2\nlog_every = 3\nvalidate_every = 7\nkeep_checkpoints = 2\nsteps = 2\nvocab_size = 300\nceilings = false\n' >own.cfg
+runs 0 "$dragoman" bench --config own.cfg --n-encoder-layers 1 --n-decoder-layers 1 --batch-tokens 100
+prints "own.cfg: d_model 16"
+prints "2 after 3 not counted"
+
+if command -v taskset >/dev/null; then
+    runs 0 "$mpirun" -n 2 taskset -c "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" "$dragoman" bench $small --vocab-size 500 --no-ceilings
+    says "are bound to one core" 1
+fi
+
+# What is refused.
+runs 2 "$dragoman" bench $small --steps 0
+says "from 1 to"
+runs 2 "$dragoman" bench $small --step 2
+says "--steps"
+runs 2 "$dragoman" bench $small --out run
+says "bench writes nothing"
+runs 2 "$dragoman" bench $small --data data --vocab-size 300
+says "at least the 330 pieces"
+runs 2 "$mpirun" -n 2 "$dragoman" bench $small --tp 3
+says "tp"
+runs 2 "$dragoman" bench --config nowhere
+says "nowhere"
+runs 3 "$dragoman" bench $small --data nowhere
+says "nowhere"
+listing >after
+same after before "nothing was written to disk"
+
+# The log of a training: regions of every line add up to its time.
+runs 0 "$mpirun" -n 2 "$dragoman" train --data data $(echo "$small" | sed 's/--steps.*//') --max-steps 20 --log-every 1 --validate-every 5 --out run
+says "matrix products"
+says "update"
+awk '{ n = split($0, part, /[{}]/)
+    sum = 0; m = split(part[3], field, ","); for (i = 1; i <= m; i++) if (field[i] !~ /hidden|waiting/) { sub(/.*:/, "", field[i]); sum += field[i] }
+    all += sum; match($0, /"elapsed_s":[0-9.e+-]*/); elapsed = substr($0, RSTART + 12, RLENGTH - 12); if (NR == 1) first = elapsed; last = elapsed
+    if (m != 10) bad++ }
+    END { exit !(NR == 20 && bad == 0 && all > 0 && all <= last * 1.01) }' run/timing.jsonl
+result $? "timing.jsonl has eight regions, hidden and waiting in every line, and no more time than there was"
+grep '"loss"' run/metrics.jsonl | sed 's/.*"tgt_tokens":\([0-9]*\).*/\1/' >tokens
+sed 's/.*"tgt_tokens_per_s":\([0-9.e+-]*\).*/\1/' run/timing.jsonl | paste tokens - run/timing.jsonl |
+    awk '{ time += $1 / $2; split($0, part, /[{}]/); m = split(part[3], field, ",")
+        for (i = 1; i <= m; i++) if (field[i] !~ /hidden|waiting/) { sub(/.*:/, "", field[i]); sum += field[i] } }
+    END { printf "%g s by tokens and speed, %g s in regions\n", time, sum; exit !(NR == 20 && sum / time > 0.97 && sum / time < 1.03) }' >out
+result $? "the regions of all lines add up to the time that the speed is of: $(cat out)"
+
+done_testing
