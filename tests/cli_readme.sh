@@ -15,6 +15,7 @@ mkdir bin
 cat >bin/dragoman <<'END'
 #!/bin/sh
 if [ "$1" = train ] && [ "$2" != --help ]; then exec "$DGM_BUILDDIR/dragoman" "$@" $tiny; fi
+if [ "$1" = bench ]; then exec "$DGM_BUILDDIR/dragoman" "$@" --steps 1 --settle-steps 0 --no-ceilings; fi
 exec "$DGM_BUILDDIR/dragoman" "$@"
 END
 printf '#!/bin/sh\nexec "%s" "$@"\n' "$(command -v "$mpirun")" >bin/mpirun
@@ -91,7 +92,7 @@ result $? "bootstrap has the sub-commands named: $(tr '\n' ' ' <named)"
 
 # Relative links, and code spans that are paths of this tree ({a,b} and NAMES in capitals are not).
 : >out
-for document in README.md CONTRIBUTING.md docs/files.md docs/training.md docs/reproducibility.md; do
+for document in README.md CONTRIBUTING.md docs/files.md docs/training.md docs/reproducibility.md docs/performance.md; do
     folder=$DGM_SRCDIR/$(dirname "$document")
     grep -oE '\]\([^)]*\)' "$DGM_SRCDIR/$document" | sed 's/^](//; s/)$//' | grep -v '^https\{0,1\}:' | while IFS= read -r link; do
         [ -e "$folder/$link" ] || echo "$document: link to $link, which is not there"

@@ -193,14 +193,14 @@ static json_t *step_json(const dgm_bench_result *r, const summary *s)
 dgm_err dgm_bench_print_json(const dgm_bench_result *r)
 {
     summary s;
-    bool peak = r->machine.peak_gflops > 0;
+    bool peak = r->machine.peak_gflops > 0, fixed = r->settings->update.reduction == DGM_REDUCE_FIXED;
     DGM_TRY(summarize(r, &s));
     json_t *json = json_pack(
-        "{s:s, s:o, s:i, s:i, s:i, s:i, s:s?, s:o, s:I, s:s, s:I, s:I, s:i, s:I, s:I}", "version", PACKAGE_VERSION, "machine", machine_json(), "ranks",
+        "{s:s, s:o, s:i, s:i, s:i, s:i, s:s?, s:o, s:I, s:s, s:I, s:I, s:i, s:s, s:b, s:I, s:I}", "version", PACKAGE_VERSION, "machine", machine_json(), "ranks",
         r->grid->size, "dp", r->grid->dp_size, "tp", r->grid->tp_size, "threads", r->settings->threads, "config", r->config, "model",
         dgm_hparams_to_json(r->hp), "parameters", (json_int_t)dgm_hparams_n_parameters(r->hp), "sentences", r->sentences, "batch_tokens",
         (json_int_t)r->settings->batch_tokens, "micro_batch_tokens", (json_int_t)r->settings->micro_batch_tokens, "virtual_dp",
-        r->settings->update.virtual_dp, "steps", (json_int_t)r->n_steps, "settle_steps", (json_int_t)r->n_settle_steps);
+        r->settings->update.virtual_dp, "reduction", fixed ? "fixed" : "fast", "overlap", (int)r->settings->update.overlap, "steps", (json_int_t)r->n_steps, "settle_steps", (json_int_t)r->n_settle_steps);
     json_t *measured = json_pack("{s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:n, s:s, s:o, s:f, s:f, s:o, s:o}", "tokens_per_s", s.tokens_per_s,
                                  "tokens_per_s_median", s.median, "tokens_per_s_best", s.best, "gflops", s.gflops, "peak_gflops",
                                  peak ? json_real(r->machine.peak_gflops) : json_null(),
