@@ -95,7 +95,7 @@ result $? "bootstrap has the sub-commands named: $(tr '\n' ' ' <named)"
 for document in README.md CONTRIBUTING.md docs/files.md docs/training.md docs/reproducibility.md docs/performance.md; do
     folder=$DGM_SRCDIR/$(dirname "$document")
     grep -oE '\]\([^)]*\)' "$DGM_SRCDIR/$document" | sed 's/^](//; s/)$//' | grep -v '^https\{0,1\}:' | while IFS= read -r link; do
-        [ -e "$folder/$link" ] || echo "$document: link to $link, which is not there"
+        [ -e "$folder/${link%%#*}" ] || echo "$document: link to $link, which is not there"
     done >>out
     grep -oE '`(src|include|eval|data-prep|tests|docs|jobs|configs)/[a-z0-9_./-]+`' "$DGM_SRCDIR/$document" | tr -d '`' | while IFS= read -r path; do
         [ -e "$DGM_SRCDIR/$path" ] || echo "$document: $path is not there"
