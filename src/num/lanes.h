@@ -37,6 +37,13 @@ typedef struct { vec_i v[LANES_PARTS]; } lanes_i; /* integers, or masks: each la
 LANES_INLINE lanes lanes_all(float x) { LANES_EACH(lanes, x - (vec_f){0}); } /* x - 0 is x, also for -0 */
 LANES_INLINE lanes lanes_zero(void) { LANES_EACH(lanes, (vec_f){0}); }
 LANES_INLINE lanes_i lanes_i_all(int32_t x) { LANES_EACH(lanes_i, x - (vec_i){0}); }
+/* The same pointer, of which the compiler does not know it. */
+LANES_INLINE const float *lanes_apart(const float *p)
+{
+    __asm__ volatile("" : "+r"(p));
+    return p;
+}
+
 LANES_INLINE lanes lanes_load(const float *p) { LANES_EACH(lanes, *(const vec_f_anywhere *)(p + i * LANES_WIDTH)); }
 LANES_INLINE lanes lanes_add(lanes a, lanes b) { LANES_EACH(lanes, a.v[i] + b.v[i]); }
 LANES_INLINE lanes lanes_sub(lanes a, lanes b) { LANES_EACH(lanes, a.v[i] - b.v[i]); }
