@@ -53,8 +53,9 @@ static void test_attend(const dgm_kernels *k, int64_t n, int64_t n_heads, int64_
     float *q = floats(d, 1), *kv = floats(3 * n * stride, 2), *v = kv + (scattered ? d : n * d), *out = floats(d, 3), *scores = floats(n * n_heads, 4);
     double *want = calloc((size_t)d, sizeof *want), *p = malloc((size_t)n * sizeof *p);
     int32_t *slot = malloc((size_t)n * sizeof *slot);
-    if (want == NULL || p == NULL || slot == NULL) abort();
-    for (int64_t j = 0; j < n; j++) slot[j] = scattered ? (int32_t)((j * 7) % n) : (int32_t)j;
+    const float **at = malloc((size_t)n * sizeof *at);
+    if (want == NULL || p == NULL || slot == NULL || at == NULL) abort();
+    for (int64_t j = 0; j < n; j++) slot[j] = scattered ? (int32_t)((j * 7) % n) : (int32_t)j, at[j] = kv + slot[j] * stride;
     for (int64_t h = 0; h < n_heads; h++) {
         double sum = 0;
         for (int64_t j = 0; j < n; j++) {
@@ -65,10 +66,10 @@ static void test_attend(const dgm_kernels *k, int64_t n, int64_t n_heads, int64_
         for (int64_t j = 0; j < n; j++)
             for (int64_t i = 0; i < d_head; i++) want[h * d_head + i] += p[j] / sum * (double)v[slot[j] * stride + h * d_head + i];
     }
-    k->decode->attend(n, n_heads, d_head, q, kv, v, scattered ? slot : NULL, stride, scores, out);
+    k->decode->attend(n, n_heads, d_head, q, at, 0, v - kv, scores, out);
     tap_near_array(out, want, d, 2e-6, "%s: attention of %lld heads of %lld to %lld %s keys", k->family, (long long)n_heads, (long long)d_head,
                    (long long)n, scattered ? "scattered" : "adjacent");
-    free(q), free(kv), free(out), free(scores), free(want), free(p), free(slot);
+    free(q), free(kv), free(out), free(scores), free(want), free(p), free(slot), free(at);
 }
 
 static int by_value(const void *a, const void *b)
@@ -98,6 +99,21 @@ static void test_top(const dgm_kernels *k, int64_t n, int64_t piece, int n_top)
     free(x), free(sorted);
 }
 
+/* log sum exp in pieces. */
+static void test_lse(const dgm_kernels *k, int64_t n, int64_t piece)
+{
+    float *x = floats(n, 10), max = -INFINITY;
+    double sum = 0, want = 0;
+    for (int64_t i = 0; i < n; i++) x[i] = 20 * x[i] + 50, want += exp((double)x[i] - 100);
+    for (int64_t i = 0; i < n; i += piece) k->decode->lse(DGM_MIN(piece, n - i), x + i, &max, &sum);
+    tap_near(dgm_lse(max, sum), 100 + log(want), 1e-6, "%s: log-sum-exp of %lld numbers in pieces of %lld", k->family, (long long)n,
+             (long long)piece);
+    x[n / 2] = NAN, max = -INFINITY, sum = 0;
+    for (int64_t i = 0; i < n; i += piece) k->decode->lse(DGM_MIN(piece, n - i), x + i, &max, &sum);
+    tap_ok(!isfinite(dgm_lse(max, sum)), "%s: a NaN shows (%g)", k->family, dgm_lse(max, sum));
+    free(x);
+}
+
 static void test_family(const dgm_kernels *k)
 {
     test_panels(k, 1, 8, 5);
@@ -110,23 +126,31 @@ static void test_family(const dgm_kernels *k)
     test_top(k, 1000, 1000, 5);
     test_top(k, 1001, 96, 64);
     test_top(k, 3, 2, 5);
+    test_lse(k, 1000, 256);
+    test_lse(k, 7, 3);
 }
 
 /* Every family must give what the first one gives. */
 static void test_same_bits(const dgm_kernels *a, const dgm_kernels *b)
 {
-    enum { ROWS = 11, IN = 150, OUT = 70 };
+    enum { ROWS = 11, IN = 150, OUT = 70, KEYS = 20 };
     float *x = floats(ROWS * IN, 1), *w = floats(OUT * IN, 2), *scores = floats(64, 3), y[2][ROWS * OUT], z[2][48];
+    float max[2] = {-INFINITY, -INFINITY};
+    double sum[2] = {0, 0};
+    const float *at[KEYS];
     dgm_panels p;
     if (dgm_panels_init(&p, IN, OUT) != DGM_OK) abort();
     dgm_panels_set(&p, 0, OUT, w, IN, 1);
+    for (int64_t j = 0; j < KEYS; j++) at[j] = w + j * 48;
     const dgm_kernels *both[2] = {a, b};
     for (int i = 0; i < 2; i++) {
         both[i]->decode->panels(IN, OUT, p.panel, ROWS, x, IN, y[i], OUT);
-        both[i]->decode->attend(20, 2, 24, x, w, w + 20 * 48, NULL, 48, scores, z[i]);
+        both[i]->decode->attend(KEYS, 2, 24, x, at, 0, KEYS * 48, scores, z[i]);
+        for (int64_t j = 0; j < ROWS * IN; j += 256) both[i]->decode->lse(DGM_MIN(ROWS * IN - j, (int64_t)256), x + j, &max[i], &sum[i]);
     }
     tap_same(y[1], y[0], sizeof y[0], "%s: panels give the bits of %s", b->family, a->family);
     tap_same(z[1], z[0], sizeof z[0], "%s: attention gives the bits of %s", b->family, a->family);
+    tap_same(&sum[1], &sum[0], sizeof *sum, "%s: log-sum-exp gives the bits of %s", b->family, a->family);
     dgm_panels_fini(&p);
     free(x), free(w), free(scores);
 }

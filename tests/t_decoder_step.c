@@ -1,6 +1,7 @@
 /* The decoder one position at a time against the training forward pass over whole sentences. */
 #include "dgm/decoder_step.h"
 #include "dgm/grid.h"
+#include "dgm/next_token.h"
 #include "dgm/rng.h"
 #include "dgm/transformer.h"
 #include "dgm/vocab.h"
@@ -43,13 +44,15 @@ static dgm_err step_through(dgm_decoder_step *step, const side *tgt, const dgm_c
     int32_t path[N_SENT][MAX_ROWS];
     float hidden[N_SENT * D];
     dgm_kvcache cache;
+    dgm_kvcache_share share[N_SENT];
+    for (int i = 0; i < N_SENT; i++) share[i] = dgm_kvcache_enter();
     DGM_TRY(dgm_kvcache_init(&cache, 2, D));
     for (int64_t t = 0;; t++) {
         dgm_decoder_row rows[N_SENT];
         int64_t n = 0, at[N_SENT];
         for (int i = 0; i < N_SENT; i++) {
             if (t >= tgt_length[i]) continue;
-            DGM_TRY(dgm_kvcache_take(&cache, t > 0 ? path[i][t - 1] : -1, &path[i][t]));
+            DGM_TRY(dgm_kvcache_take(&cache, &share[i], t > 0 ? path[i][t - 1] : -1, &path[i][t]));
             at[n] = tgt->start[i] + t;
             rows[n++] = (dgm_decoder_row){tgt->ids[tgt->start[i] + t], t, path[i], &cross[i]};
         }
@@ -92,6 +95,7 @@ static void test_best(int64_t vocab)
 {
     enum { ROWS = 3, TOP = 6 };
     toy_model m;
+    dgm_next_token *next = NULL;
     dgm_decoder_step *step = NULL;
     float hidden[ROWS * D];
     int32_t token[ROWS * TOP];
@@ -102,7 +106,8 @@ static void test_best(int64_t vocab)
     dgm_rng rng = dgm_rng_make(13, DGM_RNG_TEST);
     for (int i = 0; i < ROWS * D; i++) hidden[i] = (float)dgm_rng_normal(rng, (uint64_t)i, 0);
     tap_err(dgm_decoder_step_create(m.params, &m.weights, &step), DGM_OK, "decoder step");
-    tap_err(dgm_decoder_step_best(step, ROWS, hidden, TOP, token, log_prob, end), DGM_OK, "candidates");
+    tap_err(dgm_next_token_create(dgm_decoder_step_output(step), &next), DGM_OK, "its candidates");
+    tap_err(dgm_next_token_best(next, ROWS, hidden, TOP, token, log_prob, end), DGM_OK, "candidates");
     for (int r = 0; r < ROWS; r++) {
         double sum = 0;
         for (int64_t j = 0; j < vocab; j++) {
@@ -123,22 +128,57 @@ static void test_best(int64_t vocab)
     }
     tap_int(wrong, 0, "the %d likeliest tokens of %lld, special ones never", TOP, (long long)vocab);
     tap_near(worst, 0, 1e-5, "their log-probabilities and that of </s>");
+    dgm_next_token_destroy(next);
     dgm_decoder_step_destroy(step);
     toy_model_fini(&m);
     free(logit);
 }
 
+/* Blocks of logits have another shape for another number of rows; the bits are the same. */
+static void test_many_rows(void)
+{
+    enum { ROWS = 700, TOP = 3, WIDE = 2500 };
+    toy_model m;
+    dgm_next_token *next = NULL;
+    dgm_decoder_step *step = NULL;
+    static float hidden[ROWS * D];
+    static int32_t token[ROWS * TOP];
+    static double log_prob[ROWS * TOP], end[ROWS];
+    int differ = 0;
+    toy_model_init(&m, DGM_NORM_POST, DGM_ACTIVATION_RELU, true, WIDE, 12);
+    dgm_rng rng = dgm_rng_make(14, DGM_RNG_TEST);
+    for (int i = 0; i < ROWS * D; i++) hidden[i] = (float)dgm_rng_normal(rng, (uint64_t)i, 0);
+    if (dgm_decoder_step_create(m.params, &m.weights, &step) != DGM_OK || dgm_next_token_create(dgm_decoder_step_output(step), &next) != DGM_OK)
+        abort();
+    tap_err(dgm_next_token_best(next, ROWS, hidden, TOP, token, log_prob, end), DGM_OK, "candidates of %d rows", ROWS);
+    for (int r = 0; r < ROWS; r += 23) {
+        int32_t token_alone[2 * TOP];
+        double log_prob_alone[2 * TOP], end_alone[2];
+        int n = r + 1 < ROWS ? 2 : 1;
+        if (dgm_next_token_best(next, n, hidden + r * D, TOP, token_alone, log_prob_alone, end_alone) != DGM_OK) abort();
+        differ += memcmp(token_alone, token + r * TOP, TOP * sizeof *token) != 0 || end_alone[0] != end[r] ||
+                  memcmp(log_prob_alone, log_prob + r * TOP, TOP * sizeof *log_prob) != 0;
+    }
+    tap_int(differ, 0, "a row has the same ones in other company, to the bit");
+    dgm_next_token_destroy(next);
+    dgm_decoder_step_destroy(step);
+    toy_model_fini(&m);
+}
+
 static void test_not_finite(void)
 {
     toy_model m;
+    dgm_next_token *next = NULL;
     dgm_decoder_step *step = NULL;
     float hidden[D] = {0};
     int32_t token;
     double log_prob, end;
     toy_model_init(&m, DGM_NORM_POST, DGM_ACTIVATION_RELU, true, VOCAB, 12);
     m.weights.embedding[50 * D] = NAN;
-    if (dgm_decoder_step_create(m.params, &m.weights, &step) != DGM_OK) abort();
-    tap_err(dgm_decoder_step_best(step, 1, hidden, 1, &token, &log_prob, &end), DGM_ERR_NUMERIC, "a NaN in the weights is an error");
+    if (dgm_decoder_step_create(m.params, &m.weights, &step) != DGM_OK || dgm_next_token_create(dgm_decoder_step_output(step), &next) != DGM_OK)
+        abort();
+    tap_err(dgm_next_token_best(next, 1, hidden, 1, &token, &log_prob, &end), DGM_ERR_NUMERIC, "a NaN in the weights is an error");
+    dgm_next_token_destroy(next);
     dgm_decoder_step_destroy(step);
     toy_model_fini(&m);
 }
@@ -147,27 +187,36 @@ static void test_not_finite(void)
 static void test_cache(void)
 {
     dgm_kvcache c;
-    int32_t root, a, b, d;
-    if (dgm_kvcache_init(&c, 1, 8) != DGM_OK || dgm_kvcache_take(&c, -1, &root) != DGM_OK || dgm_kvcache_take(&c, root, &a) != DGM_OK ||
-        dgm_kvcache_take(&c, root, &b) != DGM_OK || dgm_kvcache_take(&c, a, &d) != DGM_OK)
+    dgm_kvcache_share one = dgm_kvcache_enter(), two = dgm_kvcache_enter();
+    int32_t root, a, b, d, other;
+    if (dgm_kvcache_init(&c, 1, 8) != DGM_OK || dgm_kvcache_take(&c, &one, -1, &root) != DGM_OK || dgm_kvcache_take(&c, &one, root, &a) != DGM_OK ||
+        dgm_kvcache_take(&c, &one, root, &b) != DGM_OK || dgm_kvcache_take(&c, &one, a, &d) != DGM_OK)
         abort();
-    dgm_kvcache_release(&c, root);
-    dgm_kvcache_release(&c, a);
+    dgm_kvcache_release(&c, &one, root);
+    dgm_kvcache_release(&c, &one, a);
     tap_int(c.n_used, 4, "slots that others grow from stay");
-    dgm_kvcache_release(&c, d);
+    dgm_kvcache_release(&c, &one, d);
     tap_int(c.n_used, 2, "the end of a path takes along what it alone had");
     dgm_kvcache_retain(&c, b);
-    dgm_kvcache_release(&c, b);
+    dgm_kvcache_release(&c, &one, b);
     tap_int(c.n_used, 2, "a slot held twice is released twice");
-    dgm_kvcache_release(&c, b);
+    dgm_kvcache_release(&c, &one, b);
     tap_int(c.n_used, 0, "all come back");
     int32_t last = -1;
+    if (dgm_kvcache_take(&c, &two, -1, &other) != DGM_OK) abort();
+    dgm_kvcache_at(&c, other)[0] = -1;
     for (int i = 0; i < 1000; i++)
-        if (dgm_kvcache_take(&c, last, &last) != DGM_OK) abort();
-        else dgm_kvcache_at(&c, last, 0)[0] = (float)i;
-    bool kept = true;
-    for (int i = 999, slot = last; i >= 0; slot = c.before[slot], i--) kept = kept && dgm_kvcache_at(&c, slot, 0)[0] == (float)i;
-    tap_ok(kept, "contents stay when the pool grows");
+        if (dgm_kvcache_take(&c, &one, last, &last) != DGM_OK) abort();
+        else dgm_kvcache_at(&c, last)[0] = (float)i;
+    bool kept = dgm_kvcache_at(&c, other)[0] == -1;
+    for (int i = 999, slot = last; i >= 0; slot = c.before[slot], i--) kept = kept && dgm_kvcache_at(&c, slot)[0] == (float)i;
+    tap_ok(kept, "contents stay when the pool grows, beside another sentence's");
+    int32_t n_pages = c.n_pages;
+    dgm_kvcache_leave(&c, &one);
+    tap_int(c.n_used, 1, "a sentence that leaves takes all it has along");
+    for (int i = 0; i < 1000; i++)
+        if (dgm_kvcache_take(&c, &two, other, &last) != DGM_OK) abort();
+    tap_int(c.n_pages, n_pages, "and the next one gets its pages");
     dgm_kvcache_fini(&c);
 }
 
@@ -178,6 +227,7 @@ int main(void)
     test_best(VOCAB);
     test_best(2500);
     test_best(8);
+    test_many_rows();
     test_not_finite();
     test_cache();
     return tap_done();

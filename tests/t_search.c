@@ -171,6 +171,7 @@ static void test_changed_weights(void)
     dgm_beam_options o = options_of(3, 1);
     if (dgm_search_create(a.params, &a.weights, &s) != DGM_OK || dgm_search_create(b.params, &b.weights, &fresh) != DGM_OK) abort();
     memcpy(a.flat, b.flat, (size_t)a.params->n_floats * sizeof *a.flat);
+    dgm_search_load(s);
     tap_err(dgm_search_run(s, &o, 100, sources, N, found), DGM_OK, "weights that changed after the search was made");
     if (dgm_search_run(fresh, &o, 100, sources, N, want) != DGM_OK) abort();
     for (int i = 0; i < N; i++) {
@@ -193,6 +194,7 @@ static void test_errors(toy_model *m)
     tap_err(dgm_search_run(s, &o, 100, bad, 2, found), DGM_ERR_INPUT, "an id that is not in the vocabulary");
     tap_error_says("sentence 2: token id");
     m->weights.embedding[20 * D] = NAN;
+    dgm_search_load(s);
     tap_err(dgm_search_run(s, &o, 100, sources, N, found), DGM_ERR_NUMERIC, "weights that are not finite");
     dgm_search_destroy(s);
 }

@@ -4,6 +4,7 @@
 #define DGM_DECODER_STEP_H
 
 #include "dgm/kvcache.h"
+#include "dgm/panels.h"
 #include "dgm/params.h"
 
 typedef struct dgm_decoder_step dgm_decoder_step;
@@ -15,10 +16,13 @@ dgm_err dgm_decoder_step_create(const dgm_params *params, const dgm_weights *wei
 void dgm_decoder_step_load(dgm_decoder_step *step);
 void dgm_decoder_step_destroy(dgm_decoder_step *step); /* accepts NULL */
 
-/* Keys and values of the source sentence, projected once. */
+/* Keys and values of one source sentence in all layers, projected once.  Sentences encoded together share a block. */
+typedef struct dgm_cross_block dgm_cross_block;
 typedef struct {
-    int64_t n;  /* source tokens, </s> included */
-    float *kv;  /* [n_layers, 2, n, d_model]: per layer all keys, then all values */
+    int64_t n;              /* source tokens, </s> included */
+    const float **at;       /* [n] key of each token in layer 0, [d_model] */
+    int64_t layer, values;  /* floats from the keys of a layer to those of the next one, and to its values */
+    dgm_cross_block *block; /* that they lie in */
 } dgm_cross_kv;
 
 /* cross[i] for sentence i = rows start[i] .. start[i + 1] of the encoder's output hidden[start[n_sent], d_model].  Each is released with
@@ -36,11 +40,7 @@ typedef struct {
 /* hidden[n_rows, d_model]: decoder states before the output product.  Stores each row's keys and values in its slot. */
 dgm_err dgm_decoder_step_run(dgm_decoder_step *step, int64_t n_rows, const dgm_decoder_row *rows, dgm_kvcache *cache, float *hidden);
 
-/* The most likely next tokens, by the softmax over the whole vocabulary.
- *   token, log_prob [n_rows, n_top]  out  best first, equal ones by lower id; never <pad>, <s>, <unk>, </s>; -1 where there are no more
- *   end [n_rows]                     out  log-probability of </s>
- * DGM_ERR_NUMERIC when a row's numbers are not finite. */
-dgm_err dgm_decoder_step_best(dgm_decoder_step *step, int64_t n_rows, const float *hidden, int n_top, int32_t *token, double *log_prob,
-                              double *end);
+/* The matrix of the logits, for next_token.h; belongs to the step. */
+const dgm_panels *dgm_decoder_step_output(const dgm_decoder_step *step);
 
 #endif

@@ -65,6 +65,7 @@ typedef struct {
     void (*panels)(int64_t in, int64_t n, const float *panel, int64_t rows, const float *x, int64_t ldx, float *y, int64_t ldy);
     __typeof__(dgm_attend) *attend;
     __typeof__(dgm_top_update) *top;
+    __typeof__(dgm_lse_update) *lse;
 } dgm_decode_kernels;
 
 typedef struct {

@@ -2,38 +2,55 @@
  *
  * One position of one hypothesis has a slot: its keys and values in all decoder layers.  Slots form a tree: hypotheses that grew from
  * the same one share the slots of what they have in common, so that reordering a beam moves no keys and values; a hypothesis is the
- * list of its slots from the first position on (its path).  A slot goes back to the pool when neither a hypothesis nor another slot
- * grows from it any more; beams agree on all but their last few tokens, so about one path per sentence stays alive. */
+ * list of its slots from the first position on (its path).  A slot is free again when neither a hypothesis nor another slot grows from
+ * it any more; beams agree on all but their last few tokens, so about one path per sentence stays alive.
+ *
+ * Memory comes in pages of 16 slots, and a page belongs to one sentence: what a hypothesis looks back at lies together, layer by layer.
+ * (Slots of sixty sentences taking turns would lie a power of two apart and push each other out of the cache.) */
 #ifndef DGM_KVCACHE_H
 #define DGM_KVCACHE_H
 
 #include "dgm/error.h"
 
+enum { DGM_KVCACHE_PAGE = 16 };
+
 typedef struct {
     int64_t n_layers, d_model;
-    int64_t slot_floats; /* n_layers * 2 * d_model: per layer the keys of all heads, then the values */
-    int32_t n_slots;     /* that there is memory for; grows */
-    float *kv;           /* [n_slots, slot_floats] */
-    int32_t *before;     /* [n_slots] slot of the position before, -1 at the first one; next free slot while it is free */
-    int32_t *n_users;    /* [n_slots] hypotheses that end here and slots that grow from here */
-    int32_t first_free;  /* -1: none */
-    int64_t n_used;
+    int32_t n_pages, capacity; /* pages that there is memory for; grows */
+    float **page;       /* [n_pages] of [n_layers, 2, 16, d_model]: per layer the keys of all heads, then the values; they do not move */
+    int32_t *next;      /* [n_pages] the sentence's next page, or the next one that nobody has; -1 ends the list */
+    int32_t first_page; /* that nobody has; -1: none */
+    int32_t *before;    /* [n_pages * 16] slot of the position before, -1 at the first one; the sentence's next free slot while it is free */
+    int32_t *n_users;   /* [n_pages * 16] hypotheses that end here and slots that grow from here */
+    int64_t n_used;     /* slots */
 } dgm_kvcache;
 
+/* What one sentence has of it. */
+typedef struct {
+    int32_t first_page, first_free; /* -1: none */
+} dgm_kvcache_share;
+
 dgm_err dgm_kvcache_init(dgm_kvcache *cache, int64_t n_layers, int64_t d_model);
-void dgm_kvcache_fini(dgm_kvcache *cache); /* accepts a zeroed one */
+void dgm_kvcache_fini(dgm_kvcache *cache); /* accepts a zeroed one; shares are void */
 
-/* A slot with one user that grows from slot `before` (-1: from none).  Pointers into kv are void afterwards. */
-dgm_err dgm_kvcache_take(dgm_kvcache *cache, int32_t before, int32_t *slot);
+/* A share without slots needs no release; dgm_kvcache_leave gives back all that it has, used or not. */
+static inline dgm_kvcache_share dgm_kvcache_enter(void) { return (dgm_kvcache_share){-1, -1}; }
+void dgm_kvcache_leave(dgm_kvcache *cache, dgm_kvcache_share *share);
 
-/* One user more, or one less; what nobody uses any more goes back to the pool. */
+/* A slot with one user that grows from slot `before` (-1: from none). */
+dgm_err dgm_kvcache_take(dgm_kvcache *cache, dgm_kvcache_share *share, int32_t before, int32_t *slot);
+
+/* One user more, or one less; what nobody uses any more is free for the sentence. */
 void dgm_kvcache_retain(dgm_kvcache *cache, int32_t slot);
-void dgm_kvcache_release(dgm_kvcache *cache, int32_t slot);
+void dgm_kvcache_release(dgm_kvcache *cache, dgm_kvcache_share *share, int32_t slot);
 
-/* Keys of `slot` in `layer`, [d_model], heads in order; the values follow. */
-static inline float *dgm_kvcache_at(const dgm_kvcache *cache, int32_t slot, int64_t layer)
+/* Keys of `slot` in layer 0, [d_model], heads in order.  Those of layer l are dgm_kvcache_layer(cache, l) floats on; the values of each layer
+ * dgm_kvcache_values(cache) floats behind its keys. */
+static inline float *dgm_kvcache_at(const dgm_kvcache *cache, int32_t slot)
 {
-    return cache->kv + slot * cache->slot_floats + layer * 2 * cache->d_model;
+    return cache->page[slot / DGM_KVCACHE_PAGE] + slot % DGM_KVCACHE_PAGE * cache->d_model;
 }
+static inline int64_t dgm_kvcache_values(const dgm_kvcache *cache) { return DGM_KVCACHE_PAGE * cache->d_model; }
+static inline int64_t dgm_kvcache_layer(const dgm_kvcache *cache, int64_t layer) { return layer * 2 * DGM_KVCACHE_PAGE * cache->d_model; }
 
 #endif

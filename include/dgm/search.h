@@ -20,9 +20,11 @@ typedef struct dgm_search dgm_search;
 dgm_err dgm_search_create(const dgm_params *params, const dgm_weights *weights, dgm_search **out);
 void dgm_search_destroy(dgm_search *search); /* accepts NULL */
 
+/* Takes over weights that have changed since the search was made or the last call: the search computes with copies. */
+void dgm_search_load(dgm_search *search);
+
 /* out[i] becomes the finished hypotheses of sentences[i], best first, at most options->beam and at least n_best where the vocabulary has that
  * many; release each with dgm_hypotheses_fini.  A sentence without tokens has one: no tokens, score 0.
- * The weights are those of the moment: they may change between runs.
  *   max_rows  source tokens encoded together and hypotheses decoded together (more where one sentence needs more)
  * DGM_ERR_USAGE as dgm_beam_check; DGM_ERR_INPUT when an id is outside the vocabulary.  After an error no out[i] holds memory.
  * Not collective. */

@@ -124,7 +124,10 @@ dgm_err dgm_validator_run(dgm_validator *validator, double label_smoothing, bool
     DGM_TRY(dgm_score_pairs(v->grid, v->transformer, &v->weights, (float)label_smoothing, SCORE_ROWS, v->pairs, v->n_pairs, &total, NULL));
     double n = (double)DGM_MAX(total.n_tokens, 1);
     dgm_validation result = {.n_tokens = total.n_tokens, .loss = total.smoothed / n, .nll = total.nll / n, .has_bleu = with_bleu};
-    if (with_bleu) DGM_TRY(translate(v, &result.bleu));
+    if (with_bleu) {
+        dgm_search_load(v->search);
+        DGM_TRY(translate(v, &result.bleu));
+    }
     *out = result;
     return DGM_OK;
 }

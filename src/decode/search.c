@@ -3,6 +3,7 @@
 #include "dgm/decoder_step.h"
 #include "dgm/grid.h"
 #include "dgm/length_order.h"
+#include "dgm/next_token.h"
 #include "dgm/transformer.h"
 #include "dgm/vocab.h"
 
@@ -14,6 +15,7 @@ struct dgm_search {
     const dgm_weights *weights;
     dgm_transformer *encoder;
     dgm_decoder_step *step;
+    dgm_next_token *next;
     dgm_kvcache cache;
     int64_t n_rows_done;
 };
@@ -23,6 +25,7 @@ typedef struct {
     int64_t index; /* of the sentence */
     dgm_beam beam;
     dgm_cross_kv cross;
+    dgm_kvcache_share slots;
     int32_t *path, *next_path; /* [beam, max_length + 1] slots of each live hypothesis, and room to reorder them */
 } under_way;
 
@@ -53,6 +56,7 @@ dgm_err dgm_search_create(const dgm_params *params, const dgm_weights *weights, 
     DGM_GOTO(dgm_kvcache_init(&s->cache, params->hp.n_decoder_layers, params->hp.d_model));
     DGM_GOTO(dgm_transformer_create(params, dgm_grid_single(), &s->encoder));
     DGM_GOTO(dgm_decoder_step_create(params, weights, &s->step));
+    DGM_GOTO(dgm_next_token_create(dgm_decoder_step_output(s->step), &s->next));
     *out = s;
     return DGM_OK;
 fail:
@@ -63,11 +67,14 @@ fail:
 void dgm_search_destroy(dgm_search *s)
 {
     if (s == NULL) return;
+    dgm_next_token_destroy(s->next);
     dgm_decoder_step_destroy(s->step);
     dgm_transformer_destroy(s->encoder);
     dgm_kvcache_fini(&s->cache);
     free(s);
 }
+
+void dgm_search_load(dgm_search *s) { dgm_decoder_step_load(s->step); }
 
 int64_t dgm_search_n_rows(const dgm_search *s) { return s->n_rows_done; }
 
@@ -89,14 +96,15 @@ static dgm_err enter(run *r, under_way *u, int64_t index)
     return DGM_OK;
 }
 
-/* Gives everything back; the cache positions of live hypotheses have been released. */
-static void leave(under_way *u)
+/* Gives everything back. */
+static void leave(dgm_kvcache *cache, under_way *u)
 {
+    dgm_kvcache_leave(cache, &u->slots);
     dgm_beam_fini(&u->beam);
     dgm_cross_kv_fini(&u->cross);
     free(u->path);
     free(u->next_path);
-    *u = (under_way){0};
+    *u = (under_way){.slots = dgm_kvcache_enter()};
 }
 
 /* How many of the next sentences are encoded together now: 0 while more than half the room is taken. */
@@ -170,7 +178,7 @@ static dgm_err begin_group(run *r, int64_t n)
     DGM_GOTO(dgm_decoder_step_cross(s->step, n, g.start, g.hidden, g.cross));
     for (int64_t i = 0; i < n; i++) {
         under_way *u = &r->active[r->n_active++];
-        *u = (under_way){.cross = g.cross[i]}; /* takes it over, whatever becomes of the rest */
+        *u = (under_way){.cross = g.cross[i], .slots = dgm_kvcache_enter()}; /* takes it over, whatever becomes of the rest */
         if (err == DGM_OK) err = enter(r, u, r->order[r->n_begun + i]);
     }
     r->n_begun += n;
@@ -194,7 +202,7 @@ static void finish(run *r, under_way *u)
 {
     r->out[u->index] = u->beam.done;
     u->beam.done = (dgm_hypotheses){0};
-    leave(u);
+    leave(&r->search->cache, u);
 }
 
 /* ---- one step ---- */
@@ -227,8 +235,8 @@ static dgm_err collect_rows(run *r, int64_t *n_rows)
         under_way *u = &r->active[i];
         for (int j = 0; j < u->beam.n_live; j++) {
             int32_t *path = path_of(u, j), before = u->beam.length > 0 ? path[u->beam.length - 1] : -1;
-            DGM_TRY(dgm_kvcache_take(&r->search->cache, before, &path[u->beam.length]));
-            if (before >= 0) dgm_kvcache_release(&r->search->cache, before);
+            DGM_TRY(dgm_kvcache_take(&r->search->cache, &u->slots, before, &path[u->beam.length]));
+            if (before >= 0) dgm_kvcache_release(&r->search->cache, &u->slots, before);
             r->rows[n++] = (dgm_decoder_row){dgm_beam_last(&u->beam, j, DGM_TOKEN_BEGIN), u->beam.length, path, &u->cross};
         }
     }
@@ -245,7 +253,7 @@ static void reorder_paths(dgm_kvcache *cache, under_way *u, int n_live_before)
         memcpy(u->next_path + j * stride, from, (size_t)n * sizeof *from);
         dgm_kvcache_retain(cache, from[n - 1]);
     }
-    for (int j = 0; j < n_live_before; j++) dgm_kvcache_release(cache, path_of(u, j)[n - 1]);
+    for (int j = 0; j < n_live_before; j++) dgm_kvcache_release(cache, &u->slots, path_of(u, j)[n - 1]);
     int32_t *path = u->path;
     u->path = u->next_path, u->next_path = path;
 }
@@ -278,7 +286,7 @@ static dgm_err step(run *r)
     int64_t n_rows;
     DGM_TRY(collect_rows(r, &n_rows));
     DGM_TRY(dgm_decoder_step_run(s->step, n_rows, r->rows, &s->cache, r->hidden));
-    DGM_TRY(dgm_decoder_step_best(s->step, n_rows, r->hidden, r->options->beam, r->token, r->log_prob, r->end));
+    DGM_TRY(dgm_next_token_best(s->next, n_rows, r->hidden, r->options->beam, r->token, r->log_prob, r->end));
     s->n_rows_done += n_rows;
     return advance(r);
 }
@@ -321,7 +329,6 @@ static dgm_err work(run *r, int64_t n)
     for (int64_t i = 0; i < n; i++)
         if (r->sentences[i].n == 0) DGM_TRY(add_empty(&r->out[i]));
     DGM_TRY(sort_by_length(r, n));
-    if (r->n > 0) dgm_decoder_step_load(r->search->step);
     while (r->n_begun < r->n || r->n_active > 0) {
         int64_t joining = group_size(r);
         DGM_TRY(grow_active(r, joining));
@@ -339,11 +346,8 @@ dgm_err dgm_search_run(dgm_search *s, const dgm_beam_options *options, int64_t m
     for (int64_t i = 0; i < n; i++) out[i] = (dgm_hypotheses){0};
     dgm_err err = work(&r, n);
     if (err != DGM_OK) {
-        for (int64_t i = 0; i < r.n_active; i++) leave(&r.active[i]);
+        for (int64_t i = 0; i < r.n_active; i++) leave(&s->cache, &r.active[i]);
         for (int64_t i = 0; i < n; i++) dgm_hypotheses_fini(&out[i]);
-        /* Slots of what was under way: the pool is made anew. */
-        dgm_kvcache_fini(&s->cache);
-        dgm_kvcache_init(&s->cache, s->params->hp.n_decoder_layers, s->params->hp.d_model);
     }
     free(r.order), free(r.active);
     free(r.rows), free(r.hidden), free(r.token), free(r.log_prob), free(r.end);

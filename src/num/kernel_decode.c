@@ -1,6 +1,7 @@
 /* What decoding needs beside the kernels of training: products with few rows, attention over scattered keys, the largest of a row. */
 #include "dgm/kernels.h"
 #include "lanes.h"
+#include "scalar.h"
 
 /* Rows of x that go through a panel together, and how many of its two halves at a time: as many accumulators as fit the registers.  K is
  * cut so that a stretch of a panel stays in the L1 or L2 cache while all rows pass; partial sums wait in y, which changes no bit. */
@@ -95,23 +96,19 @@ static void softmax(int64_t n, float *scores)
     for (int64_t j = 0; j < n; j += LANES) lanes_put(scores + j, n - j, lanes_mul(lanes_take(scores + j, n - j, 0), scale));
 }
 
-static void attend(int64_t n_keys, int64_t n_heads, int64_t d_head, const float *q, const float *k, const float *v, const int32_t *slot,
-                   int64_t slot_stride, float *scores, float *out)
+static void attend(int64_t n_keys, int64_t n_heads, int64_t d_head, const float *q, const float *const *at, int64_t k, int64_t v,
+                   float *scores, float *out)
 {
     float scale = 1 / sqrtf((float)d_head);
-    for (int64_t j = 0; j < n_keys; j++) {
-        const float *key = k + (slot != NULL ? slot[j] : j) * slot_stride;
-        for (int64_t h = 0; h < n_heads; h++) scores[h * n_keys + j] = scale * dot(d_head, q + h * d_head, key + h * d_head);
-    }
+    for (int64_t j = 0; j < n_keys; j++)
+        for (int64_t h = 0; h < n_heads; h++) scores[h * n_keys + j] = scale * dot(d_head, q + h * d_head, at[j] + k + h * d_head);
     for (int64_t h = 0; h < n_heads; h++) {
         const float *p = scores + h * n_keys;
         softmax(n_keys, scores + h * n_keys);
         for (int64_t i = 0; i < d_head; i += LANES) {
             lanes sum = lanes_zero();
-            for (int64_t j = 0; j < n_keys; j++) {
-                const float *value = v + (slot != NULL ? slot[j] : j) * slot_stride + h * d_head + i;
-                sum = lanes_add(sum, lanes_mul(lanes_all(p[j]), lanes_take(value, d_head - i, 0)));
-            }
+            for (int64_t j = 0; j < n_keys; j++)
+                sum = lanes_add(sum, lanes_mul(lanes_all(p[j]), lanes_take(at[j] + v + h * d_head + i, d_head - i, 0)));
             lanes_put(out + h * d_head + i, d_head - i, sum);
         }
     }
@@ -146,4 +143,18 @@ static void top(int64_t n, const float *x, int32_t first, int n_top, float *valu
     }
 }
 
-const dgm_decode_kernels DGM_KERNELS_NAME(decode, DGM_FAMILY) = {panels, attend, top};
+static void lse(int64_t n, const float *x, float *max, double *sum)
+{
+    lanes largest = lanes_all(-INFINITY), part = lanes_zero();
+    for (int64_t j = 0; j < n; j += LANES) largest = lanes_max(largest, lanes_take(x + j, n - j, -INFINITY));
+    float here = lanes_largest(largest);
+    if (!(here <= *max)) {
+        *sum = *max == -INFINITY ? 0 : *sum * scalar_exp((double)*max - (double)here);
+        *max = here;
+    }
+    largest = lanes_all(*max);
+    for (int64_t j = 0; j < n; j += LANES) part = lanes_add(part, lanes_exp(lanes_sub(lanes_take(x + j, n - j, -INFINITY), largest)));
+    *sum += (double)lanes_sum(part);
+}
+
+const dgm_decode_kernels DGM_KERNELS_NAME(decode, DGM_FAMILY) = {panels, attend, top, lse};

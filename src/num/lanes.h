@@ -96,23 +96,38 @@ LANES_INLINE void lanes_put(float *p, int64_t n_here, lanes a)
     else lanes_store_tail(p, n_here, a);
 }
 
-/* The fixed tree over the lanes: i + (i + 8), then 4, 2, 1 apart. */
+/* Four floats: what is left of the sixteen after two levels of the tree. */
+typedef float lanes_quad __attribute__((vector_size(16)));
+typedef int32_t lanes_quad_i __attribute__((vector_size(16)));
+
+LANES_INLINE lanes_quad lanes_quad_add(lanes_quad a, lanes_quad b) { return a + b; }
+LANES_INLINE lanes_quad lanes_quad_max(lanes_quad a, lanes_quad b)
+{
+    lanes_quad_i less = a < b;
+    return (lanes_quad)((less & (lanes_quad_i)b) | (~less & (lanes_quad_i)a));
+}
+
+LANES_INLINE lanes_quad lanes_quarter(lanes a, int i) /* i is a constant */
+{
+    lanes_quad q;
+    memcpy(&q, (const char *)&a + 16 * i, sizeof q);
+    return q;
+}
+
+/* The fixed tree over the lanes: i with i + 8, then 4, 2, 1 apart. */
 LANES_INLINE float lanes_sum(lanes a)
 {
-    float x[LANES];
-    lanes_store(x, a);
-    for (int step = LANES / 2; step > 0; step /= 2)
-        for (int i = 0; i < step; i++) x[i] += x[i + step];
-    return x[0];
+    lanes_quad q = lanes_quad_add(lanes_quad_add(lanes_quarter(a, 0), lanes_quarter(a, 2)),
+                                  lanes_quad_add(lanes_quarter(a, 1), lanes_quarter(a, 3)));
+    return (q[0] + q[2]) + (q[1] + q[3]);
 }
 
 LANES_INLINE float lanes_largest(lanes a)
 {
-    float x[LANES];
-    lanes_store(x, a);
-    for (int step = LANES / 2; step > 0; step /= 2)
-        for (int i = 0; i < step; i++) x[i] = x[i] < x[i + step] ? x[i + step] : x[i];
-    return x[0];
+    lanes_quad q = lanes_quad_max(lanes_quad_max(lanes_quarter(a, 0), lanes_quarter(a, 2)),
+                                  lanes_quad_max(lanes_quarter(a, 1), lanes_quarter(a, 3)));
+    float x = q[0] < q[2] ? q[2] : q[0], y = q[1] < q[3] ? q[3] : q[1];
+    return x < y ? y : x;
 }
 
 /* The lanes whose bit is set in a word of 16 mask bits keep x, the others are 0. */
