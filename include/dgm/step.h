@@ -40,6 +40,17 @@ dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batc
 /* Moments and the slice they belong to, for checkpoints. */
 dgm_optimizer *dgm_trainer_optimizer(dgm_trainer *trainer);
 
+/* From here on every update whose number `every` divides also hashes each logical tensor (tensor_hash.h): its gradient as summed over all
+ * replicas, before clipping, and its weight after the update.  Without this call nothing is hashed.  Not collective. */
+dgm_err dgm_trainer_trace(dgm_trainer *trainer, int64_t every);
+
+/* Hashes of the last update that was traced, [n_tensors] of gradients, then [n_tensors] of weights; the same on all ranks; valid until the
+ * next.  Only after dgm_trainer_trace.  Not collective. */
+const uint64_t *dgm_trainer_hashes(const dgm_trainer *trainer);
+
+/* Hashes of the weights as they are now, [n_tensors], valid as above.  Only after dgm_trainer_trace.  Collective on grid->world. */
+dgm_err dgm_trainer_hash_weights(dgm_trainer *trainer, const uint64_t **hash);
+
 int64_t dgm_trainer_arena_bytes(const dgm_trainer *trainer);
 
 #endif

@@ -19,6 +19,7 @@ typedef struct {
     int64_t batch_tokens, micro_batch_tokens;
     int64_t max_steps, max_epochs; /* 0 epochs: no limit */
     int64_t log_every, validate_every, bleu_every, checkpoint_every; /* steps; bleu_every counts validations, 0: never */
+    int64_t trace_every;           /* updates per line of trace.jsonl; 0: no trace */
     int64_t patience;              /* validations without improvement; 0: no early stopping */
     int keep_checkpoints, average_last;
     dgm_best_by best_by;

@@ -5,6 +5,7 @@
 #include "dgm/ckpt.h"
 #include "dgm/loader.h"
 #include "dgm/run_log.h"
+#include "dgm/trace.h"
 #include "dgm/train_options.h"
 
 typedef struct {
@@ -19,6 +20,7 @@ typedef struct {
     dgm_loader *loader;
     dgm_validator *validator;
     dgm_run_log *log;
+    dgm_trace *trace;     /* NULL without --trace-hash */
     int lock;             /* of RUN, held by rank 0; -1: none */
     dgm_text tokenizer, tgt_tokenizer; /* JSON texts; the second empty when joint */
     /* what a checkpoint remembers besides tensors */

@@ -89,6 +89,16 @@ static dgm_err check_folder(dgm_train_run *run, bool resumes)
     return DGM_FAIL(DGM_ERR_USAGE, "%s holds a run with %d checkpoints: go on with --resume auto, or choose another --out", run->dir, n);
 }
 
+/* trace.jsonl, when it is asked for; one that an earlier part of the run has left goes no further than that part. */
+static dgm_err open_trace(dgm_train_run *run)
+{
+    const uint64_t *weight;
+    if (run->settings.trace_every == 0) return agree(run, run->grid->rank == 0 ? dgm_trace_cut_back(run->dir, run->step) : DGM_OK);
+    DGM_TRY(agree(run, dgm_trainer_trace(run->trainer, run->settings.trace_every)));
+    DGM_TRY(dgm_trainer_hash_weights(run->trainer, &weight));
+    return dgm_trace_open(run->dir, run->step, run->grid, run->params, weight, &run->trace);
+}
+
 dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run)
 {
     const char *which = dgm_config_text(config, "resume");
@@ -105,12 +115,14 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     if (dgm_train_run_is_over(run)) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
     DGM_TRY(dgm_placement_check(run->grid, run->settings.threads));
     DGM_TRY(dgm_run_log_describe(run->dir, run->grid, config, run->dataset, run->settings.threads));
+    DGM_TRY(open_trace(run));
     return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, &run->log);
 }
 
 void dgm_train_run_close(dgm_train_run *run)
 {
     dgm_run_log_close(run->log);
+    dgm_trace_close(run->trace);
     dgm_validator_destroy(run->validator);
     dgm_loader_destroy(run->loader);
     dgm_trainer_destroy(run->trainer);
@@ -144,7 +156,9 @@ dgm_err dgm_train_run_step(dgm_train_run *run)
     int64_t epoch = dgm_loader_get_state(run->loader).epoch;
     DGM_TRY(dgm_train_update(run->grid, run->loader, run->trainer, run->step + 1, &result));
     run->step++;
-    return dgm_run_log_step(run->log, run->step, run->settings.max_steps, run->settings.log_every, epoch, &result);
+    DGM_TRY(dgm_run_log_step(run->log, run->step, run->settings.max_steps, run->settings.log_every, epoch, &result));
+    if (run->trace == NULL || run->step % run->settings.trace_every != 0) return DGM_OK;
+    return agree(run, dgm_trace_step(run->trace, run->step, dgm_trainer_hashes(run->trainer)));
 }
 
 dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)
@@ -196,6 +210,7 @@ dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
     dgm_model_strings strings = {.tokenizer = run->tokenizer.text, .tgt_tokenizer = run->tgt_tokenizer.text, .training = record};
     dgm_run_log_pause(run->log);
     dgm_err err = agree(run, state != NULL && record != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step));
+    if (err == DGM_OK) err = agree(run, dgm_trace_sync(run->trace));
     if (err == DGM_OK) err = dgm_ckpt_save(run->dir, run->step, run->grid, &view, &strings, state);
     if (err == DGM_OK && is_best) err = dgm_ckpt_mark(run->dir, "best", run->step, run->grid);
     if (err == DGM_OK) err = prune(run);

@@ -1,6 +1,7 @@
 /* The order of a step: gradients of all rounds, sums over replicas, one look at whether the numbers are sound, then the update. */
 #include "dgm/step.h"
 
+#include "dgm/tensor_hash.h"
 #include "dgm/timer.h"
 
 #include <math.h>
@@ -18,6 +19,9 @@ struct dgm_trainer {
     dgm_optimizer optimizer;
     dgm_loss_sum *leaf_loss; /* [virtual_dp] this replica's leaves */
     double *sums;            /* [2 * virtual_dp] smoothed, then nll, by leaf of the global batch */
+    int64_t trace_every;     /* 0: nothing is hashed */
+    uint64_t *hash;          /* [2 * n_tensors] of gradients, then of weights */
+    int64_t *hash_halves;    /* [4 * n_tensors] scratch */
 };
 
 static dgm_err make_optimizer(dgm_trainer *t)
@@ -68,12 +72,46 @@ void dgm_trainer_destroy(dgm_trainer *trainer)
     dgm_weights_fini(&trainer->weights);
     free(trainer->leaf_loss);
     free(trainer->sums);
+    free(trainer->hash);
+    free(trainer->hash_halves);
     free(trainer);
 }
 
 dgm_optimizer *dgm_trainer_optimizer(dgm_trainer *trainer) { return &trainer->optimizer; }
 
 int64_t dgm_trainer_arena_bytes(const dgm_trainer *trainer) { return dgm_transformer_arena_bytes(trainer->transformer); }
+
+/* ---- hashes, for those who ask ---- */
+
+dgm_err dgm_trainer_trace(dgm_trainer *trainer, int64_t every)
+{
+    size_t n = (size_t)trainer->params->n_tensors;
+    trainer->hash = calloc(2 * n, sizeof *trainer->hash);
+    trainer->hash_halves = calloc(4 * n, sizeof *trainer->hash_halves);
+    if (trainer->hash == NULL || trainer->hash_halves == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "hashes of %zu tensors", n);
+    trainer->trace_every = every;
+    return DGM_OK;
+}
+
+const uint64_t *dgm_trainer_hashes(const dgm_trainer *trainer) { return trainer->hash; }
+
+/* Every replica hashes the slice that it updates: of the gradient it alone has the sum. */
+static void hash_slice(const dgm_trainer *t, const float *flat, uint64_t *hash)
+{
+    memset(hash, 0, (size_t)t->params->n_tensors * sizeof *hash);
+    for (int i = 0; i < t->optimizer.n_ranges; i++)
+        dgm_tensor_hash_add(t->params, t->optimizer.ranges[i].lo, t->optimizer.ranges[i].hi, flat, hash);
+}
+
+dgm_err dgm_trainer_hash_weights(dgm_trainer *trainer, const uint64_t **hash)
+{
+    uint64_t *own = trainer->hash + trainer->params->n_tensors;
+    hash_slice(trainer, trainer->flat, own);
+    *hash = own;
+    return dgm_tensor_hash_sum(trainer->grid, own, trainer->params->n_tensors, trainer->hash_halves);
+}
+
+/* ---- the update ---- */
 
 static dgm_err run_rounds(dgm_trainer *t, int64_t step, const dgm_step_batch *batch)
 {
@@ -134,12 +172,18 @@ dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batc
     if (!isfinite(result.loss) || !isfinite(result.grad_norm))
         return DGM_FAIL(DGM_ERR_NUMERIC, "step %lld: loss %g, gradient norm %g: expected finite numbers; lower the learning rate (now %g) or set "
                         "--clip-norm", (long long)step, result.loss, result.grad_norm, result.rate);
+    bool traced = t->trace_every > 0 && step % t->trace_every == 0;
+    if (traced) hash_slice(t, grad, t->hash);
     double grad_scale = o->clip_norm > 0 && result.grad_norm > o->clip_norm ? o->clip_norm / result.grad_norm : 1;
     dgm_optimizer_update(&t->optimizer, t->params, step, result.rate, grad_scale, grad, t->flat);
     dgm_timer_enter(DGM_REGION_COMMUNICATION);
     const dgm_slices *slices = dgm_gradsync_slices(t->sync);
     for (int b = 0; b < slices->n_buckets; b++) DGM_TRY(dgm_coll_gather_slices(t->grid, t->flat, dgm_slices_of_bucket(slices, b)));
     dgm_timer_enter(DGM_REGION_OTHER);
+    if (traced) {
+        hash_slice(t, t->flat, t->hash + t->params->n_tensors);
+        DGM_TRY(dgm_tensor_hash_sum(t->grid, t->hash, 2 * t->params->n_tensors, t->hash_halves));
+    }
     *out = result;
     return DGM_OK;
 }
