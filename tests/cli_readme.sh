@@ -90,12 +90,21 @@ while IFS= read -r word; do grep -q "^$word)" "$DGM_SRCDIR/bootstrap" || echo "b
 [ -s named ] && [ ! -s out ]
 result $? "bootstrap has the sub-commands named: $(tr '\n' ' ' <named)"
 
-# Relative links, and code spans that are paths of this tree ({a,b} and NAMES in capitals are not).
+anchors() { # anchors FILE: of its headings, as they are written in links
+    sed -n '/^```/,/^```/d; s/^#\{1,\} //p' "$1" | tr 'A-Z ' 'a-z-' | tr -cd 'a-z0-9_\n-'
+}
+
+# Relative links with their anchors, and code spans that are paths of this tree ({a,b} and NAMES in capitals are not).
 : >out
 for document in README.md CONTRIBUTING.md docs/files.md docs/training.md docs/reproducibility.md docs/performance.md; do
     folder=$DGM_SRCDIR/$(dirname "$document")
     grep -oE '\]\([^)]*\)' "$DGM_SRCDIR/$document" | sed 's/^](//; s/)$//' | grep -v '^https\{0,1\}:' | while IFS= read -r link; do
-        [ -e "$folder/${link%%#*}" ] || echo "$document: link to $link, which is not there"
+        file=$folder/${link%%#*}
+        [ "${link%%#*}" ] || file=$DGM_SRCDIR/$document
+        [ -e "$file" ] || echo "$document: link to $link, which is not there"
+        case $link in
+        *#*) anchors "$file" | grep -qx -- "${link#*#}" || echo "$document: link to $link: no such heading" ;;
+        esac
     done >>out
     grep -oE '`(src|include|eval|data-prep|tests|docs|jobs|configs)/[a-z0-9_./-]+`' "$DGM_SRCDIR/$document" | tr -d '`' | while IFS= read -r path; do
         [ -e "$DGM_SRCDIR/$path" ] || echo "$document: $path is not there"

@@ -46,7 +46,7 @@ static void hash_layout(const dgm_hparams *hp, int tp, int n_slices, uint64_t *h
         if (dgm_params_create(hp, r, tp, &p) == DGM_OK && dgm_params_alloc(p, &flat) == DGM_OK) {
             fill(p, flat);
             dgm_params_slices(p, n_slices, start);
-            for (int s = 0; s < n_slices; s++) dgm_tensor_hash_add(p, start[s], start[s + 1], flat + start[s], hash);
+            for (int s = 0; s < n_slices; s++) dgm_tensor_hash_add(p, start[s], start[s + 1], flat, hash);
         }
         free(start);
         free(flat);

@@ -18,7 +18,8 @@ typedef enum {
     DGM_ERR_SHAPE,    /* dimensions that do not fit together                   exit 3 */
     DGM_ERR_NUMERIC,  /* NaN, infinity or divergence                           exit 4 */
     DGM_ERR_PEER,     /* another rank was lost or failed                       exit 5 */
-    DGM_ERR_STOPPED   /* asked to stop; state is saved, start it again         exit 75 */
+    DGM_ERR_STOPPED,  /* asked to stop; state is saved, start it again         exit 75 */
+    DGM_ERR_DIFFERENT /* what was compared is not the same                     exit 1 */
 } dgm_err;
 
 /* Records a message for the calling thread and returns `code`.  printf-style.  Use through DGM_FAIL. */

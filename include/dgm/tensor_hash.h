@@ -14,10 +14,9 @@
 /* The hash of n numbers that are elements first, first + 1, ... of a tensor. */
 uint64_t dgm_tensor_hash(int64_t first, const float *data, int64_t n);
 
-/* Adds to hash[params->n_tensors] what this rank holds in the floats [lo, hi) of its flat block, block edges or its ends.
- *   data [hi - lo]  in  parameters or gradients; data[0] is the float lo
+/* Adds to hash[params->n_tensors] what this rank holds in the floats [lo, hi) of its flat block of parameters or gradients, block edges or its ends.
  * Replicated tensors are hashed on tp rank 0 alone, so that the sum over all ranks has them once.  Not collective. */
-void dgm_tensor_hash_add(const dgm_params *params, int64_t lo, int64_t hi, const float *data, uint64_t *hash);
+void dgm_tensor_hash_add(const dgm_params *params, int64_t lo, int64_t hi, const float *flat, uint64_t *hash);
 
 /* hash[n] <- sum over all ranks, modulo 2^64.  scratch [2 * n].  Collective on grid->world; n equal on all ranks. */
 dgm_err dgm_tensor_hash_sum(const dgm_grid *grid, uint64_t *hash, int n, int64_t *scratch);

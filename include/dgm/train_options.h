@@ -35,6 +35,16 @@ dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size,
 /* DGM_ERR_USAGE naming a setting that the user gave and that is not as in `hp`, the shape of the model `where`. */
 dgm_err dgm_train_hparams_check(const dgm_config *config, const dgm_hparams *hp, const char *where);
 
+/* What a setting can change. */
+typedef enum {
+    DGM_EFFECT_NONE,   /* nothing that training leaves but what run.json and timing.jsonl say: layout, speed, memory, places */
+    DGM_EFFECT_RECORD, /* what metrics.jsonl holds, when training ends, which checkpoint becomes the result: no bit of an update */
+    DGM_EFFECT_BITS    /* what is learned */
+} dgm_effect;
+
+/* `cosine`: the schedule depends on max_steps.  Settings of prepare show in the data, not here; what is not known may change bits. */
+dgm_effect dgm_train_setting_effect(const char *name, bool cosine);
+
 /* The settings that decide what is learned, name -> value: what a checkpoint remembers and a resumed run must agree with; those of the
  * architecture only without --init.  A new reference; NULL when memory ends. */
 json_t *dgm_train_experiment(const dgm_config *config);

@@ -19,6 +19,7 @@ static const struct {
     {"average", dgm_cmd_average, "one model that is the mean of several checkpoints"},
     {"train", dgm_cmd_train, "trains a model on DATA, or on text"},
     {"bench", dgm_cmd_bench, "measures this machine, and where an update of training spends its time"},
+    {"compare", dgm_cmd_compare, "where two runs or models part"},
     {"translate", dgm_cmd_translate, "translates lines of standard input with a model"},
     {"eval", dgm_cmd_eval, "loss, perplexity and BLEU of a model on sentence pairs"},
     {"score", dgm_cmd_score, "scores finished translations: BLEU"},

@@ -1,6 +1,8 @@
 /* Names, ranges and defaults of everything that training can be told. */
 #include "dgm/train_options.h"
 
+#include "dgm/prepare.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -161,11 +163,30 @@ dgm_err dgm_train_hparams_check(const dgm_config *config, const dgm_hparams *hp,
 }
 
 /* Settings of the tables above that change speed or memory, or how long training goes on, but no bit of what is learned until then. */
-static bool decides(const dgm_option *option, const dgm_config *config)
+static bool decides(const char *name, bool cosine)
 {
-    if (strcmp(option->name, "micro_batch_tokens") == 0) return false;
-    if (strcmp(option->name, "max_steps") == 0) return strcmp(dgm_config_text(config, "schedule"), "cosine") == 0;
+    if (strcmp(name, "micro_batch_tokens") == 0) return false;
+    if (strcmp(name, "max_steps") == 0) return cosine;
     return true;
+}
+
+static bool is_in(const dgm_option *table, const char *name)
+{
+    for (; table->name != NULL; table++)
+        if (strcmp(table->name, name) == 0) return true;
+    return false;
+}
+
+dgm_effect dgm_train_setting_effect(const char *name, bool cosine)
+{
+    static const char *const record[] = {"max_epochs", "log_every", "validate_every", "bleu_every", "best_by", "patience", "checkpoint_every", "average_last"};
+    if (is_in(dgm_train_model_options, name) || is_in(dgm_train_update_options, name)) {
+        if (decides(name, cosine)) return DGM_EFFECT_BITS;
+        return strcmp(name, "max_steps") == 0 ? DGM_EFFECT_RECORD : DGM_EFFECT_NONE;
+    }
+    for (size_t i = 0; i < sizeof record / sizeof record[0]; i++)
+        if (strcmp(record[i], name) == 0) return DGM_EFFECT_RECORD;
+    return is_in(dgm_train_run_options, name) || is_in(dgm_prepare_option_table, name) ? DGM_EFFECT_NONE : DGM_EFFECT_BITS;
 }
 
 static json_t *value_of(const dgm_config *config, const dgm_option *option)
@@ -185,10 +206,11 @@ json_t *dgm_train_experiment(const dgm_config *config)
 {
     static const dgm_option *const tables[] = {dgm_train_model_options, dgm_train_update_options};
     json_t *object = json_object();
+    bool cosine = strcmp(dgm_config_text(config, "schedule"), "cosine") == 0;
     int first = dgm_config_has(config, "init") ? 1 : 0; /* the architecture is then the model's, whatever the settings say */
     for (int t = first; t < 2 && object != NULL; t++)
         for (const dgm_option *o = tables[t]; o->name != NULL; o++)
-            if (decides(o, config) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
+            if (decides(o->name, cosine) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
                 json_decref(object);
                 return NULL;
             }

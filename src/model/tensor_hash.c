@@ -31,7 +31,7 @@ static uint64_t hash_strided(int64_t first, int64_t stride, const float *data, i
     return sum;
 }
 
-void dgm_tensor_hash_add(const dgm_params *params, int64_t lo, int64_t hi, const float *data, uint64_t *hash)
+void dgm_tensor_hash_add(const dgm_params *params, int64_t lo, int64_t hi, const float *flat, uint64_t *hash)
 {
     for (int b = 0; b < params->n_blocks; b++) {
         const dgm_block *block = &params->blocks[b];
@@ -39,7 +39,7 @@ void dgm_tensor_hash_add(const dgm_params *params, int64_t lo, int64_t hi, const
         if (block->lo < lo || block->lo >= hi || (u->replicated && params->tp_rank != 0)) continue;
         int64_t cols = params->tensors[u->tensor].cols, width = u->transposed ? u->rows : u->cols;
         int64_t first_row = (block->lo - u->offset) / width, n_rows = (block->hi - block->lo) / width;
-        const float *row = data + (block->lo - lo);
+        const float *row = flat + block->lo;
         uint64_t sum = 0;
         for (int64_t r = first_row; r < first_row + n_rows; r++, row += width)
             sum += u->transposed ? hash_strided(u->row0 * cols + u->col0 + r, cols, row, width)

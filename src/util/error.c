@@ -55,7 +55,8 @@ int dgm_error_exit_code(dgm_err code)
     case DGM_ERR_STOPPED: return 75;
     case DGM_ERR_NOMEM:
     case DGM_ERR_IO:
-    case DGM_ERR_INTERNAL: break;
+    case DGM_ERR_INTERNAL:
+    case DGM_ERR_DIFFERENT: break;
     }
     return 1;
 }

@@ -1,0 +1,105 @@
+/* Where two runs, or two models, part: by trace.jsonl (trace.h), metrics.jsonl, checkpoints and model files, and what run.json says of how they
+ * came about.  Only files are read; nothing here is collective. */
+#ifndef DGM_COMPARE_H
+#define DGM_COMPARE_H
+
+#include "dgm/error.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+enum { DGM_COMPARE_NAME = 128 };
+
+/* ---- traces ---- */
+
+typedef struct {
+    int64_t n_common;       /* lines of the same step that were looked at */
+    int64_t last_a, last_b; /* the last step of each */
+    int64_t step;           /* the first common one at which they part; -1: none */
+    int64_t before;         /* the last common one before it, with nothing different; -1: none */
+    bool other_tensors;     /* the models have other tensors; nothing else is looked at */
+    int n_tensors;          /* and at `step`: */
+    int n_gradients, n_weights;                 /* tensors whose gradient, weight differs */
+    char first_gradient[DGM_COMPARE_NAME];      /* in the model's order: the farthest from the loss */
+    char last_gradient[DGM_COMPARE_NAME];       /* the nearest to the loss: in the backward pass it comes first */
+    char first_weight[DGM_COMPARE_NAME];        /* in the model's order */
+} dgm_trace_difference;
+
+/* DGM_ERR_INPUT, naming file and line, when one is no trace. */
+dgm_err dgm_compare_traces(const char *a, const char *b, dgm_trace_difference *out);
+
+/* ---- metrics ---- */
+
+typedef struct {
+    int64_t n_common;           /* updates and validations that are in both */
+    int64_t n_only_a, n_only_b; /* in one alone, up to where the shorter ends: logged at other steps */
+    int64_t last_a, last_b;     /* last step */
+    int64_t step;               /* the first at which a number differs; -1: none */
+    bool validation;
+    bool other_batch;           /* the counts of tokens or sentences are among what differs */
+    char field[DGM_COMPARE_NAME], value_a[32], value_b[32]; /* the first field that differs */
+    char others[DGM_COMPARE_NAME];                          /* the rest of them, "nll, grad_norm" */
+} dgm_metrics_difference;
+
+dgm_err dgm_compare_metrics(const char *a, const char *b, dgm_metrics_difference *out);
+
+/* ---- models ---- */
+
+typedef struct {
+    char name[DGM_COMPARE_NAME];
+    int64_t n_elements, n_different; /* different bits */
+    double max_difference;           /* of the numbers; infinite where one is not finite */
+} dgm_tensor_difference;
+
+typedef struct {
+    bool same;            /* nothing differs, metadata included */
+    int n_tensors;        /* that both have in one shape */
+    int n_only_a, n_only_b, n_shapes;      /* that one alone has; of unequal shapes */
+    char missing[DGM_COMPARE_NAME];        /* the first of these */
+    char strings[DGM_COMPARE_NAME];        /* metadata that differ, "tokenizer, training" */
+    dgm_tensor_difference *tensors;        /* [n_different] that differ, in the order of the file */
+    int n_different;
+    int64_t n_elements, n_different_elements; /* of all common tensors */
+    int largest;          /* index in tensors of the largest difference */
+} dgm_model_difference;
+
+/* Two safetensors files of F32.  Release with dgm_model_difference_fini. */
+dgm_err dgm_compare_models(const char *a, const char *b, dgm_model_difference *out);
+void dgm_model_difference_fini(dgm_model_difference *difference);
+bool dgm_model_difference_none(const dgm_model_difference *difference); /* all weights equal, in number and bits */
+
+/* ---- what is written down about them ---- */
+
+/* An array of {name, a, b, effect} of what differs in two run.json or two state.json; effect: "bits" (may change what is learned), "record" (what
+ * is logged, when training ends, which checkpoint is the result), "none".  A new reference; NULL when memory ends. */
+json_t *dgm_compare_records(const json_t *a, const json_t *b);
+
+/* ---- all of it ---- */
+
+typedef struct {
+    char *a, *b;
+    bool runs;      /* run folders; else models or checkpoints */
+    json_t *record; /* as of dgm_compare_records; an empty array when there is nothing to compare */
+    bool has_trace, has_metrics, has_model, has_optimizer;
+    int only;       /* a result that one alone has: 1 a, 2 b, 0 neither */
+    dgm_trace_difference trace;
+    dgm_metrics_difference metrics;
+    dgm_model_difference model, optimizer;
+    int64_t equal_checkpoint, other_checkpoint; /* steps, without traces: the last before, and the first with other weights; -1: none */
+} dgm_comparison;
+
+/* a, b: run folders; or model files and checkpoints (a run then stands for its result).  DGM_ERR_INPUT when one cannot be read or they have
+ * nothing to compare.  Release with dgm_comparison_fini. */
+dgm_err dgm_compare(const char *a, const char *b, dgm_comparison *out);
+void dgm_comparison_fini(dgm_comparison *comparison);
+
+/* No number differs, both go equally far and both have a result or neither. */
+bool dgm_comparison_identical(const dgm_comparison *comparison);
+
+/* The answer in a sentence: where they part first, by what is most exact. */
+void dgm_comparison_verdict(const dgm_comparison *comparison, char *text, size_t bytes);
+
+void dgm_comparison_print(const dgm_comparison *comparison, FILE *out);
+json_t *dgm_comparison_to_json(const dgm_comparison *comparison); /* a new reference; NULL when memory ends */
+
+#endif

@@ -1,0 +1,187 @@
+/* Which files of two runs or models there are to compare, and what they say together. */
+#include "dgm/compare.h"
+
+#include "dgm/ckpt.h"
+#include "dgm/dataset.h"
+#include "dgm/io.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what is there ---- */
+
+typedef struct {
+    char *a, *b;
+    bool in_a, in_b;
+} pair;
+
+static void pair_fini(pair *p)
+{
+    free(p->a);
+    free(p->b);
+}
+
+/* The files of that name in both folders. */
+static dgm_err pair_init(const char *a, const char *b, const char *name, pair *out)
+{
+    pair p = {.a = dgm_io_join(a, name), .b = dgm_io_join(b, name)};
+    if (p.a == NULL || p.b == NULL) {
+        pair_fini(&p);
+        return DGM_FAIL(DGM_ERR_NOMEM, "paths of %s", name);
+    }
+    p.in_a = dgm_io_exists(p.a);
+    p.in_b = dgm_io_exists(p.b);
+    *out = p;
+    return DGM_OK;
+}
+
+static bool holds(const char *dir, const char *name)
+{
+    char *path = dgm_io_join(dir, name);
+    bool there = path != NULL && dgm_io_exists(path);
+    free(path);
+    return there;
+}
+
+static bool is_run(const char *path) { return dgm_io_is_dir(path) && (holds(path, "run.json") || holds(path, "metrics.jsonl")); }
+
+static char *model_path(const char *path) { return dgm_io_is_dir(path) ? dgm_io_join(path, "model.safetensors") : strdup(path); }
+
+static dgm_err read_json(const char *path, json_t **out)
+{
+    char *text = NULL;
+    size_t n;
+    json_error_t why;
+    DGM_TRY(dgm_io_read_file(path, &text, &n));
+    json_t *json = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    free(text);
+    if (!json_is_object(json)) {
+        json_decref(json);
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: line %d: %s", path, json == NULL ? why.line : 1, json == NULL ? why.text : "expected an object");
+    }
+    *out = json;
+    return DGM_OK;
+}
+
+static dgm_err compare_records(const char *name, dgm_comparison *c)
+{
+    pair p;
+    json_t *a = NULL, *b = NULL;
+    DGM_TRY(pair_init(c->a, c->b, name, &p));
+    dgm_err err = DGM_OK;
+    if (p.in_a && p.in_b) {
+        err = read_json(p.a, &a);
+        if (err == DGM_OK) err = read_json(p.b, &b);
+    }
+    if (err == DGM_OK && a != NULL) {
+        json_decref(c->record);
+        c->record = dgm_compare_records(a, b);
+        if (c->record == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "differences of %s", name);
+    }
+    json_decref(a);
+    json_decref(b);
+    pair_fini(&p);
+    return err;
+}
+
+/* ---- checkpoints, where there are no traces ---- */
+
+static dgm_err compare_checkpoint(dgm_comparison *c, int64_t step)
+{
+    char *a = dgm_ckpt_path(c->a, step), *b = dgm_ckpt_path(c->b, step);
+    pair p = {0};
+    dgm_model_difference d = {0};
+    dgm_err err = a != NULL && b != NULL ? pair_init(a, b, "model.safetensors", &p) : DGM_FAIL(DGM_ERR_NOMEM, "paths of checkpoints");
+    if (err == DGM_OK && p.in_a && p.in_b) err = dgm_compare_models(p.a, p.b, &d);
+    if (err == DGM_OK) *(dgm_model_difference_none(&d) ? &c->equal_checkpoint : &c->other_checkpoint) = step;
+    dgm_model_difference_fini(&d);
+    pair_fini(&p);
+    free(a);
+    free(b);
+    return err;
+}
+
+/* The first step of which both have a checkpoint and these have other weights. */
+static dgm_err compare_checkpoints(dgm_comparison *c)
+{
+    int64_t *of_a = NULL, *of_b = NULL;
+    int n_a = 0, n_b = 0;
+    dgm_err err = dgm_ckpt_list(c->a, &of_a, &n_a);
+    if (err == DGM_OK) err = dgm_ckpt_list(c->b, &of_b, &n_b);
+    for (int i = 0, k = 0; err == DGM_OK && i < n_a && c->other_checkpoint < 0; i++) {
+        while (k < n_b && of_b[k] < of_a[i]) k++;
+        if (k < n_b && of_b[k] == of_a[i]) err = compare_checkpoint(c, of_a[i]);
+    }
+    free(of_a);
+    free(of_b);
+    return err;
+}
+
+/* ---- runs, models ---- */
+
+static dgm_err compare_runs(dgm_comparison *c)
+{
+    pair p;
+    DGM_TRY(compare_records("run.json", c));
+    DGM_TRY(pair_init(c->a, c->b, "trace.jsonl", &p));
+    c->has_trace = p.in_a && p.in_b;
+    dgm_err err = c->has_trace ? dgm_compare_traces(p.a, p.b, &c->trace) : DGM_OK;
+    pair_fini(&p);
+    if (err == DGM_OK) err = pair_init(c->a, c->b, "metrics.jsonl", &p);
+    else return err;
+    c->has_metrics = p.in_a && p.in_b;
+    if (c->has_metrics) err = dgm_compare_metrics(p.a, p.b, &c->metrics);
+    pair_fini(&p);
+    if (err == DGM_OK) err = pair_init(c->a, c->b, "model.safetensors", &p);
+    else return err;
+    c->has_model = p.in_a && p.in_b;
+    c->only = p.in_a == p.in_b ? 0 : p.in_a ? 1 : 2;
+    if (c->has_model) err = dgm_compare_models(p.a, p.b, &c->model);
+    pair_fini(&p);
+    if (err == DGM_OK && !c->has_trace) err = compare_checkpoints(c);
+    if (err == DGM_OK && !c->has_trace && !c->has_metrics && !c->has_model)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s and %s have no trace.jsonl, metrics.jsonl or model.safetensors both: there is nothing to compare", c->a, c->b);
+    return err;
+}
+
+static dgm_err compare_files(dgm_comparison *c)
+{
+    pair p;
+    char *a = model_path(c->a), *b = model_path(c->b);
+    dgm_err err = a != NULL && b != NULL ? dgm_compare_models(a, b, &c->model) : DGM_FAIL(DGM_ERR_NOMEM, "paths of models");
+    free(a);
+    free(b);
+    c->has_model = err == DGM_OK;
+    if (err != DGM_OK || !dgm_io_is_dir(c->a) || !dgm_io_is_dir(c->b)) return err;
+    DGM_TRY(compare_records("state.json", c));
+    DGM_TRY(pair_init(c->a, c->b, "optimizer.safetensors", &p));
+    c->has_optimizer = p.in_a && p.in_b;
+    if (c->has_optimizer) err = dgm_compare_models(p.a, p.b, &c->optimizer);
+    pair_fini(&p);
+    return err;
+}
+
+dgm_err dgm_compare(const char *a, const char *b, dgm_comparison *out)
+{
+    dgm_comparison c = {.a = strdup(a), .b = strdup(b), .runs = is_run(a) && is_run(b), .record = json_array(), .equal_checkpoint = -1, .other_checkpoint = -1};
+    c.trace.step = c.metrics.step = -1;
+    dgm_err err = DGM_OK;
+    if (c.a == NULL || c.b == NULL || c.record == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "comparison");
+    else if (!dgm_io_exists(a) || !dgm_io_exists(b))
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not there: expected the folder of a run, a checkpoint, or a model file", dgm_io_exists(a) ? b : a);
+    else err = c.runs ? compare_runs(&c) : compare_files(&c);
+    if (err == DGM_OK) *out = c;
+    else dgm_comparison_fini(&c);
+    return err;
+}
+
+void dgm_comparison_fini(dgm_comparison *comparison)
+{
+    free(comparison->a);
+    free(comparison->b);
+    json_decref(comparison->record);
+    dgm_model_difference_fini(&comparison->model);
+    dgm_model_difference_fini(&comparison->optimizer);
+    *comparison = (dgm_comparison){0};
+}

@@ -1,0 +1,95 @@
+/* What run.json and state.json say, two of them side by side: every value that differs and whether it may change what is learned. */
+#include "dgm/compare.h"
+#include "dgm/train_options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    bool cosine; /* a schedule that depends on max_steps */
+    bool fast;   /* sums whose order depends on the layout (--reduction fast) */
+} circumstances;
+
+/* What says which rank computes what. */
+static bool is_layout(const char *name)
+{
+    static const char *const names[] = {"layout.dp", "layout.tp", "settings.tp", "settings.micro_batch_tokens"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
+/* Fields besides the settings.  Our own kernels are the same in all families; the products are not in those of BLIS. */
+static dgm_effect effect_of(const char *name, circumstances in)
+{
+    static const char *const harmless[] = {"kernels", "hosts", "layout", "cpu", "libraries.mpi", "data_path", "init_path"};
+    static const char *const record[] = {"step", "epoch", "position", "n_validations", "best_step", "best_value", "best_by", "n_stale"};
+    static const char settings[] = "settings.";
+    if (in.fast && is_layout(name)) return DGM_EFFECT_BITS;
+    if (strncmp(name, settings, sizeof settings - 1) == 0) return dgm_train_setting_effect(name + sizeof settings - 1, in.cosine);
+    for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
+        size_t n = strlen(harmless[i]);
+        if (strncmp(name, harmless[i], n) == 0 && (name[n] == '\0' || name[n] == '.')) return DGM_EFFECT_NONE;
+    }
+    for (size_t i = 0; i < sizeof record / sizeof record[0]; i++)
+        if (strcmp(name, record[i]) == 0) return DGM_EFFECT_RECORD;
+    return DGM_EFFECT_BITS;
+}
+
+/* What a run left and how it was started again are compared elsewhere; where it was written is known. */
+static bool is_left_out(const char *name)
+{
+    static const char *const names[] = {"result", "starts", "settings.out", "settings.config", "settings.resume"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
+static json_t *shown(const json_t *value)
+{
+    if (value == NULL) return json_string("(unset)");
+    if (json_is_string(value)) return json_string(json_string_value(value));
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(17));
+    json_t *string = text != NULL ? json_string(text) : NULL;
+    free(text);
+    return string;
+}
+
+static void add(json_t *list, const char *name, const json_t *a, const json_t *b, circumstances in)
+{
+    static const char *const words[] = {[DGM_EFFECT_NONE] = "none", [DGM_EFFECT_RECORD] = "record", [DGM_EFFECT_BITS] = "bits"};
+    json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:s}", "name", name, "a", shown(a), "b", shown(b), "effect", words[effect_of(name, in)]));
+}
+
+/* Every name of a, then those that b alone has. */
+static void walk(json_t *list, const char *prefix, const json_t *a, const json_t *b, circumstances in)
+{
+    for (int side = 0; side < 2; side++) {
+        const char *key;
+        json_t *value;
+        json_object_foreach((json_t *)(side == 0 ? a : b), key, value)
+        {
+            char name[DGM_COMPARE_NAME];
+            const json_t *in_a = json_object_get(a, key), *in_b = json_object_get(b, key);
+            snprintf(name, sizeof name, "%s%s%.60s", prefix, *prefix ? "." : "", key);
+            if ((side == 1 && in_a != NULL) || is_left_out(name) || (in_a != NULL && in_b != NULL && json_equal(in_a, in_b))) continue;
+            if ((in_a == NULL || json_is_object(in_a)) && (in_b == NULL || json_is_object(in_b))) walk(list, name, in_a, in_b, in);
+            else add(list, name, in_a, in_b, in);
+        }
+    }
+}
+
+static bool is_set(const json_t *record, const char *setting, const char *value)
+{
+    const char *is = json_string_value(json_object_get(json_object_get(record, "settings"), setting));
+    return is != NULL && strcmp(is, value) == 0;
+}
+
+json_t *dgm_compare_records(const json_t *a, const json_t *b)
+{
+    circumstances in = {.cosine = is_set(a, "schedule", "cosine") || is_set(b, "schedule", "cosine"),
+                        .fast = is_set(a, "reduction", "fast") || is_set(b, "reduction", "fast")};
+    json_t *list = json_array();
+    if (list != NULL) walk(list, "", a, b, in);
+    return list;
+}

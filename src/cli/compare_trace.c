@@ -1,0 +1,168 @@
+/* Two traces side by side, a line of each in memory: equal lines are compared as text, only those that differ are taken apart. */
+#include "dgm/compare.h"
+#include "dgm/trace.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    const char *path;
+    FILE *file;
+    char *line, *previous; /* the line that is looked at, NULL at the end, and the one before */
+    size_t room, previous_room;
+    int64_t number, step;  /* of the line; the step after the end is INT64_MAX */
+    json_t *header;
+} cursor;
+
+static dgm_err damaged(const cursor *c)
+{
+    return DGM_FAIL(DGM_ERR_INPUT, "%s: line %lld is none of a trace: expected what train --trace-hash writes", c->path, (long long)c->number);
+}
+
+static dgm_err advance(cursor *c)
+{
+    char *line = c->previous;
+    size_t room = c->previous_room;
+    c->previous = c->line, c->previous_room = c->room;
+    c->line = line, c->room = room;
+    errno = 0;
+    ssize_t n = getline(&c->line, &c->room, c->file);
+    if (n < 0 && errno == ENOMEM) return DGM_FAIL(DGM_ERR_NOMEM, "a line of %s", c->path);
+    if (n < 0 && ferror(c->file)) return DGM_FAIL(DGM_ERR_IO, "read %s: %s", c->path, strerror(errno));
+    c->number++;
+    if (n < 0 || c->line[n - 1] != '\n') { /* a run that was killed leaves a torn line */
+        c->step = INT64_MAX;
+        return DGM_OK;
+    }
+    c->step = dgm_trace_line_step(c->line);
+    return c->step >= 0 ? DGM_OK : damaged(c);
+}
+
+static dgm_err start(cursor *c, const char *path)
+{
+    *c = (cursor){.path = path, .file = fopen(path, "re")};
+    if (c->file == NULL) return DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
+    DGM_TRY(advance(c));
+    if (c->step == INT64_MAX) return DGM_FAIL(DGM_ERR_INPUT, "%s is empty", path);
+    c->header = json_loads(c->line, 0, NULL);
+    if (!json_is_array(json_object_get(c->header, "tensors"))) return damaged(c);
+    json_int_t version = json_integer_value(json_object_get(c->header, "version"));
+    if (version != DGM_TRACE_VERSION)
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: version %lld: this program reads version %d", path, (long long)version, DGM_TRACE_VERSION);
+    return DGM_OK;
+}
+
+static void finish(cursor *c)
+{
+    if (c->file != NULL) fclose(c->file);
+    free(c->line);
+    free(c->previous);
+    json_decref(c->header);
+}
+
+/* ---- one step ---- */
+
+static void name_of(const cursor *c, int tensor, char *out)
+{
+    const char *name = json_string_value(json_array_get(json_object_get(c->header, "tensors"), (size_t)tensor));
+    snprintf(out, DGM_COMPARE_NAME, "%s", name != NULL ? name : "?");
+}
+
+/* Tensors whose hashes differ; the first and the last of them.  NULL: a line does not have them, and nothing differs. */
+static int count(const char *a, const char *b, int n_tensors, int *first, int *last)
+{
+    int n = 0;
+    for (int i = 0; a != NULL && b != NULL && i < n_tensors; i++) {
+        if (memcmp(a + (size_t)i * DGM_TRACE_DIGITS, b + (size_t)i * DGM_TRACE_DIGITS, DGM_TRACE_DIGITS) == 0) continue;
+        if (n++ == 0) *first = i;
+        *last = i;
+    }
+    return n;
+}
+
+static bool hashes_of(const json_t *line, const char *key, int n_tensors, const char **out)
+{
+    const json_t *value = json_object_get(line, key);
+    *out = json_string_value(value);
+    return value == NULL || (*out != NULL && strlen(*out) == (size_t)n_tensors * DGM_TRACE_DIGITS);
+}
+
+/* Compares a line of each, of the same step; `weights_only` for one that was written when a checkpoint was taken up. */
+static dgm_err compare_lines(const cursor *a, const char *line_a, const cursor *b, const char *line_b, bool weights_only, dgm_trace_difference *out)
+{
+    if (strcmp(line_a, line_b) == 0) return DGM_OK;
+    json_t *json_a = json_loads(line_a, 0, NULL), *json_b = json_loads(line_b, 0, NULL);
+    const char *gradient[2] = {NULL, NULL}, *weight[2] = {NULL, NULL};
+    int first = 0, last = 0, n = out->n_tensors;
+    dgm_err err = DGM_OK;
+    if (!hashes_of(json_a, "gradient", n, &gradient[0]) || !hashes_of(json_a, "weight", n, &weight[0]) || weight[0] == NULL) err = damaged(a);
+    else if (!hashes_of(json_b, "gradient", n, &gradient[1]) || !hashes_of(json_b, "weight", n, &weight[1]) || weight[1] == NULL) err = damaged(b);
+    if (err == DGM_OK) {
+        out->n_gradients = weights_only ? 0 : count(gradient[0], gradient[1], n, &first, &last);
+        if (out->n_gradients > 0) name_of(a, first, out->first_gradient), name_of(a, last, out->last_gradient);
+        out->n_weights = count(weight[0], weight[1], n, &first, &last);
+        if (out->n_weights > 0) name_of(a, first, out->first_weight);
+    }
+    json_decref(json_a);
+    json_decref(json_b);
+    return err;
+}
+
+/* ---- all steps ---- */
+
+static bool parted(const dgm_trace_difference *d) { return d->n_gradients + d->n_weights > 0; }
+
+static dgm_err go_to_end(cursor *c, int64_t *last)
+{
+    while (c->step != INT64_MAX) {
+        *last = c->step;
+        DGM_TRY(advance(c));
+    }
+    return DGM_OK;
+}
+
+/* The trace that is ahead waits for the other.  A second line of one step is held against the first one of the other trace. */
+static dgm_err compare_steps(cursor *a, cursor *b, dgm_trace_difference *out)
+{
+    int64_t step = -1;
+    while (!parted(out) && (a->step != INT64_MAX || b->step != INT64_MAX)) {
+        int64_t last = step;
+        bool from_a = a->step <= b->step, from_b = b->step <= a->step;
+        step = DGM_MIN(a->step, b->step);
+        if (from_a && from_b) {
+            DGM_TRY(compare_lines(a, a->line, b, b->line, false, out));
+            out->n_common++;
+        } else if (step == last && from_a && b->previous != NULL && dgm_trace_line_step(b->previous) == step) {
+            DGM_TRY(compare_lines(a, a->line, b, b->previous, true, out));
+        } else if (step == last && from_b && a->previous != NULL && dgm_trace_line_step(a->previous) == step) {
+            DGM_TRY(compare_lines(a, a->previous, b, b->line, true, out));
+        }
+        if (parted(out)) out->step = step;
+        else if (from_a && from_b) out->before = step;
+        if (from_a) out->last_a = step;
+        if (from_b) out->last_b = step;
+        if (from_a) DGM_TRY(advance(a));
+        if (from_b) DGM_TRY(advance(b));
+    }
+    DGM_TRY(go_to_end(a, &out->last_a));
+    return go_to_end(b, &out->last_b);
+}
+
+dgm_err dgm_compare_traces(const char *a, const char *b, dgm_trace_difference *out)
+{
+    cursor at_a = {0}, at_b = {0};
+    dgm_trace_difference d = {.last_a = -1, .last_b = -1, .step = -1, .before = -1};
+    dgm_err err = start(&at_a, a);
+    if (err == DGM_OK) err = start(&at_b, b);
+    if (err == DGM_OK) {
+        const json_t *names = json_object_get(at_a.header, "tensors");
+        d.n_tensors = (int)json_array_size(names);
+        d.other_tensors = !json_equal(names, json_object_get(at_b.header, "tensors"));
+        if (!d.other_tensors) err = compare_steps(&at_a, &at_b, &d);
+    }
+    finish(&at_a);
+    finish(&at_b);
+    if (err == DGM_OK) *out = d;
+    return err;
+}

@@ -1,0 +1,170 @@
+#!/bin/sh
+# dragoman compare and train --trace-hash: traces of all layouts are the same bytes, and the first step and tensor at which runs part is named.
+. "$DGM_SRCDIR/tests/tap.sh"
+. "$DGM_SRCDIR/tests/toy_corpus.sh"
+
+toy_corpus
+cat >small.cfg <<'EOF_CFG'
+d_model = 32
+d_ff = 64
+n_heads = 4
+n_encoder_layers = 1
+n_decoder_layers = 2
+batch_tokens = 400
+learning_rate = 0.003
+warmup_steps = 10
+attention_dropout = 0.1
+clip_norm = 1
+log_every = 1
+validate_every = 6
+checkpoint_every = 4
+keep_checkpoints = 10
+max_steps = 14
+EOF_CFG
+train="train --data data --config small.cfg"
+runs 0 "$dragoman" prepare --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --vocab-size 330 --out data
+
+# One trace on every layout.
+runs 0 "$dragoman" $train --out whole --trace-hash
+found whole/trace.jsonl '"gradient"' 14
+[ "$(head -n 1 whole/trace.jsonl | cut -c 1-37)" = '{"step":0,"version":1,"tensors":["mod' ]
+result $? "the first line has the names, and the weights before the first update"
+runs 0 "$dragoman" $train --out plain
+[ ! -e plain/trace.jsonl ]
+result $? "no trace without --trace-hash"
+same plain/model.safetensors whole/model.safetensors "a trace changes no bit of the model"
+for layout in "2 1" "2 2" "3 1" "4 2" "4 4"; do
+    set -- $layout
+    runs 0 "$mpirun" -n "$1" "$dragoman" $train --out "run-$1-$2" --tp "$2" --micro-batch-tokens 100 --trace-hash
+    same "run-$1-$2/trace.jsonl" whole/trace.jsonl "$1 ranks, tp $2: the same trace"
+done
+runs 0 "$dragoman" compare whole run-4-2
+prints "layout.tp"
+prints "  ! " 0
+prints "the same at 15 common steps, to step 14"
+[ "$(tail -n 1 out)" = identical ]
+result $? "says: identical"
+runs 0 "$dragoman" compare whole run-3-1 --json
+prints '"identical": true'
+
+# Interrupted and resumed on another layout: cut back, the same trace.
+runs 0 "$dragoman" $train --out parts --max-steps 9 --validate-every 3 --trace-hash
+cp -r parts cut
+rm -r cut/checkpoints/step-00000009 # goes on from step 8
+printf '{"step":10,"grad' >>cut/trace.jsonl
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out cut --tp 2 --resume auto --trace-hash
+same cut/trace.jsonl whole/trace.jsonl "resumed: the same trace"
+runs 0 "$dragoman" $train --out parts --resume auto
+found parts/trace.jsonl '"gradient"' 9
+runs 0 "$dragoman" compare whole parts # validated more often, traced less: nothing differs
+prints "the same at 10 common steps, to step 9"
+
+# Where runs part.
+other() { # other SETTINGS: trains the same with these into the folder other
+    rm -rf other
+    runs 0 "$dragoman" $train --out other --trace-hash "$@"
+}
+other --seed 2
+runs 1 "$dragoman" compare whole other
+says "begin with other weights at step 0: model.shared.weight"
+prints "! settings.seed  1 | 2"
+other --dropout 0.2
+runs 1 "$dragoman" compare whole other
+says "part at step 1: the gradient of model.decoder.layers.1.final_layer_norm.bias"
+prints "(the same at step 0)"
+prints "all gradients differ"
+prints "metrics: part at step 1: loss"
+other --label-smoothing 0.2 --learning-rate 0.002
+runs 1 "$dragoman" compare whole other --json
+prints '"gradient_nearest_loss": "model.decoder.layers.1.final_layer_norm.bias"'
+prints '"gradient_farthest": "model.shared.weight"'
+prints '"identical": false'
+prints '"effect": "bits"' 2
+other --beta2 0.9
+runs 1 "$dragoman" compare whole other
+says "part at step 1: the weight of model.shared.weight"
+prints "it arises in the update"
+prints "gradients of 0,"
+other --batch-tokens 300
+runs 1 "$dragoman" compare whole other
+prints "the batch is another one"
+other --n-decoder-layers 1
+runs 1 "$dragoman" compare whole other
+says "other tensors"
+other --max-steps 8
+runs 1 "$dragoman" compare whole other
+says "nothing differs up to step 8, where other ends"
+prints "~ settings.max_steps  14 | 8"
+other --log-every 5 --validate-every 7 --trace-hash-every 4
+runs 0 "$dragoman" compare whole other
+prints "the same at 4 common steps, to step 12"
+
+other --schedule cosine --max-steps 12
+runs 1 "$dragoman" compare whole other
+prints "! settings.max_steps"
+runs 0 "$dragoman" $train --out fast --reduction fast --max-steps 1
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast-2 --reduction fast --max-steps 1
+"$dragoman" compare fast fast-2 >out
+prints "! layout.dp"
+
+# One bit of one weight, changed in a checkpoint from which training goes on.
+tensor=model.decoder.layers.0.fc2.weight
+cp -r run-2-2 bit && rm -r bit/checkpoints/step-00000012 bit/checkpoints/step-00000014
+runs 0 "$DGM_BUILDDIR/tests/nudge" bit 8 $tensor
+runs 1 "$dragoman" compare whole/checkpoints/step-00000008 bit/checkpoints/step-00000008
+prints "model: 1 of 69 tensors differ, 1 of"
+prints "optimizer: the same"
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out bit --resume auto --trace-hash
+says "not those that step 8 left: $tensor"
+runs 1 "$dragoman" compare whole bit
+says "part at step 8: the weight of $tensor"
+prints "(the same at step 8)" 0
+prints "was changed before training went on"
+prints "gradients of 0, weights of 1 of 69"
+runs 1 "$dragoman" compare bit whole
+says "part at step 8: the weight of $tensor"
+runs 0 "$dragoman" compare bit bit
+cp -r bit elsewhere && rm elsewhere/trace.jsonl && rm -r elsewhere/checkpoints/step-0000001?
+runs 0 "$dragoman" $train --out branch --resume elsewhere/checkpoints/step-00000008 --trace-hash
+runs 1 "$dragoman" compare whole branch
+says "the runs begin with other weights at step 8: $tensor"
+
+# Without a trace: metrics, then checkpoints, then results.
+rm bit/trace.jsonl
+runs 1 "$dragoman" compare whole bit
+says "part at step 9: loss is"
+prints "the first with other weights is of step 8; the last with the same, of step 6"
+rm bit/metrics.jsonl
+runs 1 "$dragoman" compare whole bit
+says "the results differ in"
+runs 1 "$dragoman" compare whole bit/model.safetensors
+says "the models differ in"
+runs 0 "$dragoman" compare whole plain/last
+runs 1 "$dragoman" compare whole/checkpoints/step-00000004 whole/checkpoints/step-00000008
+prints "~ step"
+rm bit/model.safetensors
+runs 3 "$dragoman" compare whole bit
+says "nothing to compare"
+rm -r plain/model.safetensors
+runs 1 "$dragoman" compare whole plain
+says "only whole has a result"
+
+# Bad input.
+runs 3 "$dragoman" compare whole nowhere
+says "nowhere is not there"
+runs 2 "$dragoman" compare whole
+says "two runs"
+cp -r whole bad && sed -i '5s/"weight":"./"weight":"/' bad/trace.jsonl
+runs 3 "$dragoman" compare whole bad
+says "bad/trace.jsonl: line 5"
+echo '{"loss":1}' >bad/trace.jsonl
+runs 3 "$dragoman" compare bad whole
+says "bad/trace.jsonl: line 1"
+rm bad/trace.jsonl && echo '{"loss":1}' >>bad/metrics.jsonl
+runs 3 "$dragoman" compare bad whole
+says "bad/metrics.jsonl: line 18"
+truncate -s 1000 bad/model.safetensors
+runs 3 "$dragoman" compare bad/model.safetensors whole
+says "bad/model.safetensors"
+
+done_testing
