@@ -43,7 +43,7 @@ holds plain "\"src_tokens\":$(zstd -qdc plain/train-00000.zst | od -An -v -w4 -t
 [ "$words" -gt 4000 ]
 result $? "plain zstd reads $words words"
 
-# The same text in any packing, in one or several files, through pipes, on one or two ranks: the same DATA.
+# The same text in any packing, in one or several files, through pipes: the same DATA.
 prepare 0 --src src.xz --tgt tgt.gz --out packed
 same plain packed "packed is the same, byte by byte"
 prepare 0 --src src.zst --tgt tgt.zst --out packed2/
@@ -57,9 +57,6 @@ timeout 300 sh -c 'cat src >pipe' &
 prepare 0 --src pipe --tgt tgt --out fifo
 wait
 same plain fifo "fifo is the same, byte by byte"
-mkdir ranks
-runs 0 "$mpirun" -n 2 "$dragoman" prepare --vocab-size 330 --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --out ranks
-same plain ranks "ranks is the same, byte by byte"
 prepare 0 --src src.1 src.2 --tgt tgt --out two
 same two/train-00000.zst plain/train-00000.zst "two source files give the same shard"
 prepare 0 --tsv pairs.tsv --out tsv

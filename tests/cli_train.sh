@@ -1,5 +1,5 @@
 #!/bin/sh
-# dragoman train as a user calls it: the same run on several layouts, killed and resumed, stopped by a signal, refused.
+# dragoman train as a user calls it: what a run leaves, stopped by a signal, resumed, refused.  tests/cli_grid.sh has the layouts.
 . "$DGM_SRCDIR/tests/tap.sh"
 . "$DGM_SRCDIR/tests/toy_corpus.sh"
 
@@ -34,32 +34,6 @@ result $? "last points to the last checkpoint"
 result $? "metrics.jsonl has every step, and BLEU at every second validation"
 awk -F'"loss":' '/"loss"/ { split($2, v, ","); if (n++ == 0) first = v[1]; last = v[1] } END { exit !(last < first - 0.5) }' whole/metrics.jsonl
 result $? "the loss falls"
-
-# The same experiment on other layouts, and from text.
-for layout in "2 1" "2 2" "4 2"; do
-    set -- $layout
-    runs 0 "$mpirun" -n "$1" "$dragoman" train --data data --config small.cfg --bleu-every 2 --out "run-$1-$2" --tp "$2" --micro-batch-tokens 100
-    same "run-$1-$2/model.safetensors" whole/model.safetensors "$1 ranks, tp $2: the same model"
-    same "run-$1-$2/metrics.jsonl" whole/metrics.jsonl "$1 ranks, tp $2: the same metrics"
-done
-runs 0 "$dragoman" train --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --vocab-size 330 --config small.cfg --bleu-every 2 --out from-text
-same from-text/model.safetensors whole/model.safetensors "from text: the same model"
-
-# Killed at some moment, then resumed on another layout.
-"$dragoman" train --data data --config small.cfg --bleu-every 2 --out killed >out 2>err &
-pid=$!
-for _ in $(seq 200); do
-    [ -e killed/checkpoints/step-00000004/DONE ] && break
-    sleep 0.05
-done
-kill -KILL $pid
-wait $pid 2>/dev/null
-[ ! -e killed/model.safetensors ]
-result $? "the killed run has no result"
-runs 0 "$mpirun" -n 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --out killed --resume auto
-says "going on from"
-same killed/model.safetensors whole/model.safetensors "resumed on two ranks: the same model"
-same killed/metrics.jsonl whole/metrics.jsonl "resumed on two ranks: the same metrics"
 
 # Asked to stop: saved, exit code 75, and no step is lost.
 for signal in TERM USR1; do
