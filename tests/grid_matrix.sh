@@ -88,12 +88,17 @@ grid_table() {
 2 2 1 150 data
 1 1 1 0   text
 3 2 1 100 text
+3 1 1 0   data --overlap off
+5 1 1 200 data --overlap off
+4 2 1 0   data --overlap off
 END
 }
 
 # ---- killed and resumed ----
 
-updates() { cat "$1/metrics.jsonl" 2>/dev/null | grep -c '"loss"'; } # updates RUN: in its metrics
+updates() { # updates RUN: in its metrics
+    if [ -e "$1/metrics.jsonl" ]; then grep -c '"loss"' "$1/metrics.jsonl"; else echo 0; fi
+}
 
 draw() { # draw LIMIT: sets `drawn` to 0 to LIMIT - 1, from grid_seed
     grid_seed=$(awk -v s="$grid_seed" 'BEGIN { printf "%d", (s * 16807) % 2147483647 }')
