@@ -1,5 +1,5 @@
 #!/bin/sh
-# The rules of the tree: includes go downwards, MPI, BLIS and zstd stay in their places, names are unique, every test is run.
+# The rules of the tree: includes go downwards, MPI, BLIS, ScaLAPACK and zstd stay in their places, names are unique, every test is run.
 # Each rule is first shown a small tree that breaks it, so that a rule that sees nothing is itself a failure.
 tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
 n=0
@@ -83,6 +83,11 @@ mpi_outside() {
 
 blis_outside() { only_in '(^|[^A-Za-z0-9_])(bli_[a-z]|BLIS_)|blis\.h' '^src/num/gemm\.c$'; }
 
+# ScaLAPACK, BLACS and what comes with them, by their C and Fortran names.
+scalapack_outside() {
+    only_in '(^|[^A-Za-z0-9_])(Cblacs_|blacs_|C(sys2blacs|free_blacs)|C?p[sdcz](ge|gemr|lan|la)[a-z0-9]+_?[ \t]*\(|descinit_|numroc_)' '^src/par/(pgemm|dist)\.c$'
+}
+
 # Shards, and the reading of compressed text; tests make compressed files themselves.
 zstd_outside() { only_in '(^|[^A-Za-z0-9_])ZSTD_|zstd\.h' '^src/data/(shard|corpus|decompress)\.c$|^tests/'; }
 
@@ -135,6 +140,7 @@ seen() {
     put include/dgm/high.h '#include "dgm/low.h"'
     put include/dgm/comm.h '#include <mpi.h>'
     put src/num/gemm.c '#include <blis.h>' 'bli_init();'
+    put src/par/pgemm.c 'Cblacs_gridexit(1); Cpsgemr2d(1, 2); psgesvd_(1);'
     put src/data/shard.c 'ZSTD_compress();'
     put eval/cmd_eval.c 'MPI_Barrier();' '#include "dgm/high.h"'
     put tests/t_low.c 'int x;'
@@ -157,6 +163,8 @@ seen mpi_outside include/dgm/low.h '#include <mpi.h>'
 seen mpi_outside tests/t_low.c '/* a' '*/ MPI_Init(0, 0);'
 seen blis_outside src/num/norm.c 'bli_sgemm();'
 seen blis_outside include/dgm/low.h '#include "blis-openmp/blis.h"'
+seen scalapack_outside src/par/comm.c 'int f(void) { Cblacs_gridexit(1); }'
+seen scalapack_outside eval/cmd_eval.c 'Cpsgemr2d (1, 2);'
 seen zstd_outside src/ckpt/save.c 'int x = ZSTD_compress(a);'
 seen shared_names src/model/low.c 'int x;'
 seen tests_not_run tests/t_new.c 'int x;'
@@ -165,7 +173,7 @@ seen tests_not_run tests/cli_new.sh ''
 seen tests_not_run tests/bench_new.c 'int x;'
 
 cd "${DGM_SRCDIR:-.}" || exit 1
-for rule in upward_includes mpi_outside blis_outside zstd_outside shared_names tests_not_run; do
+for rule in upward_includes mpi_outside blis_outside scalapack_outside zstd_outside shared_names tests_not_run; do
     $rule >"$tmp/found"
     if [ -s "$tmp/found" ]; then report bad "this tree: $rule"; else report ok "this tree: $rule"; fi
 done

@@ -83,7 +83,7 @@ static outcome train_on(MPI_Comm comm, const problem *p, cell how)
         dgm_params_init(params, 11, flat);
         o.err = train(p, params, grid, how, flat, o.result);
     }
-    if (o.err == DGM_OK) o.err = dgm_params_gather(grid, params, flat, whole, o.whole);
+    if (o.err == DGM_OK) o.err = dgm_params_relayout(grid, params, flat, whole, o.whole);
     free(flat);
     dgm_params_destroy(params);
     dgm_params_destroy(whole);

@@ -18,7 +18,7 @@ struct dgm_validator {
     const dgm_params *params;
     const float *flat;
     dgm_params *whole;
-    float *whole_flat;
+    float *gathered; /* with tp 1 none: the trainer's own block is whole */
     dgm_weights weights;
     dgm_transformer *transformer;
     dgm_search *search;
@@ -34,8 +34,8 @@ dgm_err dgm_validator_create(const dgm_grid *grid, dgm_dataset *dataset, const d
     *v = (dgm_validator){.grid = grid, .dataset = dataset, .params = params, .flat = flat};
     DGM_GOTO(dgm_dataset_valid(dataset, &v->pairs, &v->n_pairs));
     DGM_GOTO(dgm_params_create(&params->hp, 0, 1, &v->whole));
-    DGM_GOTO(dgm_params_alloc(v->whole, &v->whole_flat));
-    DGM_GOTO(dgm_weights_init(v->whole, v->whole_flat, &v->weights));
+    if (grid->tp_size > 1) DGM_GOTO(dgm_params_alloc(v->whole, &v->gathered));
+    DGM_GOTO(dgm_weights_init(v->whole, grid->tp_size > 1 ? v->gathered : (float *)(uintptr_t)flat, &v->weights)); /* which are only read */
     DGM_GOTO(dgm_transformer_create(v->whole, dgm_grid_single(), &v->transformer));
     DGM_GOTO(dgm_search_create(v->whole, &v->weights, &v->search));
     *out = v;
@@ -51,7 +51,7 @@ void dgm_validator_destroy(dgm_validator *validator)
     dgm_search_destroy(validator->search);
     dgm_transformer_destroy(validator->transformer);
     dgm_weights_fini(&validator->weights);
-    free(validator->whole_flat);
+    free(validator->gathered);
     dgm_params_destroy(validator->whole);
     free(validator);
 }
@@ -120,7 +120,7 @@ dgm_err dgm_validator_run(dgm_validator *validator, double label_smoothing, bool
 {
     dgm_validator *v = validator;
     dgm_pair_loss total;
-    DGM_TRY(dgm_params_gather(v->grid, v->params, v->flat, v->whole, v->whole_flat));
+    if (v->grid->tp_size > 1) DGM_TRY(dgm_params_relayout(v->grid, v->params, v->flat, v->whole, v->gathered));
     DGM_TRY(dgm_score_pairs(v->grid, v->transformer, &v->weights, (float)label_smoothing, SCORE_ROWS, v->pairs, v->n_pairs, &total, NULL));
     double n = (double)DGM_MAX(total.n_tokens, 1);
     dgm_validation result = {.n_tokens = total.n_tokens, .loss = total.smoothed / n, .nll = total.nll / n, .has_bleu = with_bleu};
