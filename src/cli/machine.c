@@ -3,8 +3,8 @@
 
 #include "dgm/coll.h"
 #include "dgm/gemm.h"
-#include "dgm/timer.h"
 #include "dgm/reduce.h"
+#include "dgm/timer.h"
 
 #include <stdio.h>
 #include <stdlib.h>
