@@ -62,6 +62,7 @@ static dgm_err train(const problem *p, const dgm_params *params, const dgm_grid 
         err = dgm_batch_build(builder, p->pairs + skipped, p->n_pairs - skipped, N_LEAVES, lo, hi, how.micro, &batch);
         if (err == DGM_OK) err = dgm_trainer_step(trainer, i + 1, &batch, &result[i]);
     }
+    if (err == DGM_OK) err = dgm_trainer_settle(trainer);
     dgm_batch_builder_destroy(builder);
     dgm_trainer_destroy(trainer);
     return err;

@@ -20,7 +20,8 @@ static void *other_thread(void *unused)
 {
     dgm_timer_enter(DGM_REGION_LOADING);
     pass(0.002);
-    dgm_timer_add_hidden(1);
+    dgm_timer_hide(true);
+    pass(0.002);
     dgm_timer_enter(DGM_REGION_OTHER);
     return unused;
 }
@@ -51,8 +52,9 @@ int main(void)
     dgm_timer_totals before = dgm_timer_read();
     dgm_timer_pause();
     dgm_timer_enter(DGM_REGION_LOSS);
+    dgm_timer_hide(true);
     pass(0.01);
-    dgm_timer_add_hidden(1);
+    dgm_timer_hide(false);
     dgm_timer_enter(DGM_REGION_ATTENTION);
     dgm_timer_resume();
     t = dgm_timer_read();
@@ -61,11 +63,20 @@ int main(void)
     tap_near(t.hidden_s, 0, 0, "nor does what was hidden in it");
     tap_int(dgm_timer_enter(DGM_REGION_OTHER), DGM_REGION_GEMM, "after it the region is open that was open before");
 
-    dgm_timer_add_hidden(0.25);
+    around = dgm_timer_now();
+    dgm_timer_hide(true);
+    pass(0.003);
+    dgm_timer_pause();
+    pass(0.01);
+    dgm_timer_resume();
+    pass(0.003);
+    dgm_timer_hide(false);
+    around = dgm_timer_now() - around;
     pthread_create(&thread, NULL, other_thread, NULL);
     pthread_join(thread, NULL);
     t = dgm_timer_read();
-    tap_near(t.hidden_s, 0.25, 0, "hidden time of this thread alone");
+    tap_ok(t.hidden_s >= 0.006 && t.hidden_s <= around - 0.01 + 1e-9, "hidden: from hide to hide, without the pause, this thread alone: %.9f s in %.9f",
+           t.hidden_s, around);
     tap_near(t.region_s[DGM_REGION_LOADING], before.region_s[DGM_REGION_LOADING], 0, "another thread's loading is its own");
     dgm_timer_reset();
     t = dgm_timer_read();

@@ -36,9 +36,6 @@ dgm_err dgm_coll_tree_sum_tp(const dgm_grid *grid, float *x, int64_t n, float *w
 /* x[n] <- the sum over the tp ranks in the order that MPI likes best: bits depend on the number of ranks.  Collective on grid->tp. */
 dgm_err dgm_coll_sum_tp(const dgm_grid *grid, float *x, int64_t n);
 
-/* All ranks of dp get all slices: x[slice_start[r] .. slice_start[r + 1]) from rank r, in place. */
-dgm_err dgm_coll_gather_slices(const dgm_grid *grid, float *x, const int64_t *slice_start);
-
 /* Rows for their owners: n rows of d floats with two labels each, ordered by owner; owner r gets rows [owner_start[r], owner_start[r + 1]) of
  * every replica, in replica order.  *n_got rows come back in got_* (valid until the next call with the same handle; with one replica
  * they are the caller's own arrays).

@@ -26,15 +26,18 @@ const dgm_slices *dgm_gradsync_slices(const dgm_gradsync *sync);
 /* Forgets the gradients of the last step. */
 void dgm_gradsync_begin(dgm_gradsync *sync);
 
-/* Where the gradients of a round over leaves first_leaf .. first_leaf + n_leaves - 1 go, and how far it has come. */
+/* Where the gradients of a round over leaves first_leaf .. first_leaf + n_leaves - 1 go. */
 typedef struct {
     dgm_weights *grad;                         /* view of a flat block */
     dgm_embedding_grad *src_rows, *tgt_rows;   /* the same object with a joint vocabulary */
-    dgm_progress progress;                     /* for the pass: starts and moves on the reduction during the last round */
 } dgm_gradsync_round;
 /* A block is allocated the first time that it is needed.  is_last: after this round the step's gradients are complete. */
 dgm_err dgm_gradsync_begin_round(dgm_gradsync *sync, int first_leaf, int n_leaves, bool is_last, dgm_gradsync_round *out);
 void dgm_gradsync_end_round(dgm_gradsync *sync);
+
+/* Call between the products of a pass, as dgm_progress says: during the last round this starts the reduction of what is final and moves it on.
+ * An error is kept for dgm_gradsync_reduce. */
+void dgm_gradsync_progress(dgm_gradsync *sync, int n_final);
 
 /* Sums over the replicas: *grad is a flat block whose slice of this rank holds the sum, valid until the next begin.
  * Collective on grid->dp. */

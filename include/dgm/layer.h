@@ -34,6 +34,9 @@ void dgm_layer_context_fini(dgm_layer_context *ctx);
 /* Says in a backward pass that n_final stages are final, or, with 0, only that there is a moment to spare. */
 void dgm_layer_progress(const dgm_layer_context *ctx, int n_final);
 
+/* Says in a forward pass that the parameters of a stage (params.h) are read from now on. */
+dgm_err dgm_layer_need(const dgm_layer_context *ctx, int64_t stage);
+
 /* Places whose random bits differ: one number per place and layer. */
 typedef enum {
     DGM_SITE_SRC_EMBEDDING, DGM_SITE_TGT_EMBEDDING, DGM_SITE_SELF_SCORES, DGM_SITE_SELF_OUT, DGM_SITE_CROSS_SCORES, DGM_SITE_CROSS_OUT,

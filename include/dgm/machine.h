@@ -10,7 +10,7 @@ typedef struct {
     double copy_all_bytes_per_s;               /* of all ranks together, all at once */
     dgm_link link;                             /* zeros with one rank */
     int64_t gradient_bytes;                    /* of the block that is reduced below */
-    double reduce_s, gather_s, allreduce_s;    /* over the replicas: dgm_reducer, dgm_coll_gather_slices, MPI_Allreduce; 0 with one */
+    double reduce_s, gather_s, allreduce_s;    /* over the replicas: dgm_reducer, dgm_allgather, MPI_Allreduce; 0 with one */
 } dgm_machine;
 
 /* GFLOP/s of all ranks together in the best of `tries` products of 2048 x 2048 matrices of floats that all ranks make at once, each with its

@@ -4,13 +4,14 @@
 
 #include "dgm/gradsync.h"
 #include "dgm/optimizer.h"
+#include "dgm/paramsync.h"
 #include "dgm/schedule.h"
 
 typedef struct {
     uint64_t seed;
     int virtual_dp;    /* leaves of a global batch */
     dgm_reduction reduction;
-    bool overlap;      /* of the reduction over replicas with the backward pass */
+    bool overlap;      /* gradients and parameters travel between replicas while this one computes */
     int64_t part_floats; /* smallest part of a bucket that is reduced at once, on average; 0: the default */
     double dropout, attention_dropout, activation_dropout, label_smoothing;
     double clip_norm;  /* 0: no clipping */
@@ -33,7 +34,11 @@ typedef struct dgm_trainer dgm_trainer;
 dgm_err dgm_trainer_create(const dgm_params *params, const dgm_grid *grid, const dgm_train_options *options, float *flat, dgm_trainer **out);
 void dgm_trainer_destroy(dgm_trainer *trainer); /* accepts NULL */
 
-/* Update number `step`, from 1.  DGM_ERR_NUMERIC, on all ranks and before any parameter changes, when the loss or the gradient is not finite.
+/* Waits until the parameters are those of the last update on all replicas: call before anything but dgm_trainer_step reads them.
+ * Collective on grid->dp. */
+dgm_err dgm_trainer_settle(dgm_trainer *trainer);
+
+/* Update number `step`, from 1.  On return this replica's slice of the parameters is updated; the others' may still be on their way.  DGM_ERR_NUMERIC, on all ranks and before any parameter changes, when the loss or the gradient is not finite.
  * Collective on grid->world; `batch` is this replica's part of one global batch. */
 dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batch *batch, dgm_step_result *out);
 

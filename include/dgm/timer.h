@@ -6,6 +6,8 @@
 #ifndef DGM_TIMER_H
 #define DGM_TIMER_H
 
+#include <stdbool.h>
+
 typedef enum {
     DGM_REGION_GEMM,          /* matrix products, the additions of their partial results along the trees included */
     DGM_REGION_ATTENTION,     /* scores, softmax, dropout and weighted sums inside sentences */
@@ -29,8 +31,9 @@ double dgm_timer_now(void);
 /* Returns the region that was left, to go back to it. */
 dgm_region dgm_timer_enter(dgm_region region);
 
-/* Counts communication that cost no time of its own because this rank computed meanwhile. */
-void dgm_timer_add_hidden(double seconds);
+/* Says whether communication is under way from now on while this rank computes: that time counts as hidden, once more beside the regions.
+ * Call with false before waiting for it. */
+void dgm_timer_hide(bool under_way);
 
 /* Since the reset; the open region is counted up to now. */
 dgm_timer_totals dgm_timer_read(void);

@@ -7,10 +7,13 @@
 #include "dgm/grid.h"
 #include "dgm/params.h"
 
-/* Called between the products of a backward pass: n_final stages of the gradient, in their order (params.h), have been written for good.
- * Whoever listens may use the moment to move messages on. */
+/* Who is told how far a pass has come; either function may be NULL. */
 typedef struct {
-    void (*report)(void *user, int n_final); /* may be NULL */
+    /* Between the products: n_final stages of the gradient, in their order (params.h), have been written for good; 0 says only that there is a
+     * moment to move messages on. */
+    void (*report)(void *user, int n_final);
+    /* Before the forward pass reads the parameters of a stage for the first time. */
+    dgm_err (*need)(void *user, int stage);
     void *user;
 } dgm_progress;
 

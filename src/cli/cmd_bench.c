@@ -152,6 +152,7 @@ static dgm_err time_updates(bench *b)
         r->tgt_tokens[step - 1] = result.n_tgt_tokens;
         r->flops[step - 1] = dgm_hparams_flops(r->hp, result.n_src_tokens, result.n_tgt_tokens);
     }
+    DGM_TRY(dgm_trainer_settle(b->trainer));
     r->memory_kb[b->grid->rank] = (int64_t)(dgm_machine_peak_memory_mb() * 1024);
     DGM_TRY(dgm_coll_sum_counts(b->grid, DGM_AXIS_WORLD, r->memory_kb, b->grid->size));
     return dgm_step_time_mean(b->grid, b->own, r->n_steps, r->time);

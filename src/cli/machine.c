@@ -1,7 +1,7 @@
 /* Every measurement begins with a meeting of the ranks and lasts as long as its slowest one. */
 #include "dgm/machine.h"
 
-#include "dgm/coll.h"
+#include "dgm/allgather.h"
 #include "dgm/gemm.h"
 #include "dgm/reduce.h"
 #include "dgm/timer.h"
@@ -80,12 +80,14 @@ typedef struct {
     int n_partials;
     float *partial[DGM_TREE_MAX_NODES];
     dgm_reducer *reducer;
+    dgm_allgather *gather;
 } reduction;
 
 static void reduction_fini(reduction *r)
 {
     for (int i = 0; i < r->n_partials; i++) free(r->partial[i]);
     dgm_reducer_destroy(r->reducer);
+    dgm_allgather_destroy(r->gather);
     free(r->slice_start);
 }
 
@@ -105,7 +107,8 @@ static dgm_err reduction_init(const dgm_grid *grid, int64_t n, int n_leaves, red
     if (!whole) return DGM_FAIL(DGM_ERR_NOMEM, "gradients of %lld floats to reduce", (long long)n);
     for (int i = 0; i < r->n_partials; i++) memset(r->partial[i], 0, (size_t)n * sizeof(float));
     for (int s = 0; s <= grid->dp_size; s++) r->slice_start[s] = n * s / grid->dp_size;
-    return dgm_reducer_create(grid, DGM_REDUCE_FIXED, n_leaves, 1, r->slice_start, &r->reducer);
+    DGM_TRY(dgm_reducer_create(grid, DGM_REDUCE_FIXED, n_leaves, 1, r->slice_start, &r->reducer));
+    return dgm_allgather_create(grid, 1, r->slice_start, &(int){0}, &r->gather);
 }
 
 static void keep_best(double seconds, double *best)
@@ -124,7 +127,8 @@ static dgm_err time_reduction(const dgm_grid *grid, reduction *r, dgm_machine *m
     DGM_TRY(since(grid, start, &seconds));
     keep_best(seconds, &m->reduce_s);
     start = dgm_timer_now();
-    DGM_TRY(dgm_coll_gather_slices(grid, r->partial[0], r->slice_start));
+    DGM_TRY(dgm_allgather_begin(r->gather, r->partial[0]));
+    DGM_TRY(dgm_allgather_wait(r->gather, 1));
     DGM_TRY(since(grid, start, &seconds));
     keep_best(seconds, &m->gather_s);
     DGM_TRY(dgm_link_allreduce(grid, r->partial[0], r->n, &seconds));

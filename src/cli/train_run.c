@@ -167,6 +167,7 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)
     dgm_validation v;
     bool with_bleu = s->bleu_every > 0 && (run->n_validations + 1) % s->bleu_every == 0;
     dgm_run_log_pause(run->log);
+    DGM_TRY(dgm_trainer_settle(run->trainer));
     DGM_TRY(dgm_validator_run(run->validator, s->update.label_smoothing, with_bleu, &v));
     if (!isfinite(exp(v.nll)))
         return DGM_FAIL(DGM_ERR_NUMERIC, "step %lld: validation loss of %g nats per token: training has diverged; lower the learning rate or set "
@@ -209,7 +210,8 @@ dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
     char *state = dgm_train_run_state_text(run), *record = dgm_train_run_record(run);
     dgm_model_strings strings = {.tokenizer = run->tokenizer.text, .tgt_tokenizer = run->tgt_tokenizer.text, .training = record};
     dgm_run_log_pause(run->log);
-    dgm_err err = agree(run, state != NULL && record != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step));
+    dgm_err err = dgm_trainer_settle(run->trainer);
+    if (err == DGM_OK) err = agree(run, state != NULL && record != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step));
     if (err == DGM_OK) err = agree(run, dgm_trace_sync(run->trace));
     if (err == DGM_OK) err = dgm_ckpt_save(run->dir, run->step, run->grid, &view, &strings, state);
     if (err == DGM_OK && is_best) err = dgm_ckpt_mark(run->dir, "best", run->step, run->grid);

@@ -7,6 +7,7 @@ static dgm_err layers_forward(dgm_layer_context *ctx, const dgm_batch *batch, co
 {
     for (int64_t l = 0; l < ctx->params->hp.n_decoder_layers; l++) {
         const dgm_layer_weights *layer = &w->decoder[l];
+        DGM_TRY(dgm_layer_need(ctx, 2 + ctx->params->hp.n_encoder_layers + l));
         DGM_TRY(dgm_attention_self_forward(ctx, batch, &batch->tgt, true, l, &layer->self, *x, &saved->attention[l], x));
         DGM_TRY(dgm_attention_cross_forward(ctx, batch, l, &layer->cross, saved->kv, *x, &saved->cross[l], x));
         DGM_TRY(dgm_ffn_forward(ctx, &batch->tgt, true, l, &layer->ffn, *x, &saved->ffn[l], x));

@@ -10,11 +10,14 @@ dgm_err dgm_encoder_forward(dgm_layer_context *ctx, const dgm_batch *batch, cons
     float *x;
     saved->attention = dgm_arena_alloc(ctx->arena, hp->n_encoder_layers * (int64_t)sizeof *saved->attention);
     saved->ffn = dgm_arena_alloc(ctx->arena, hp->n_encoder_layers * (int64_t)sizeof *saved->ffn);
+    DGM_TRY(dgm_layer_need(ctx, 0));
     DGM_TRY(dgm_embed_forward(ctx, src, true, w->src_embedding, &saved->embedding_mask, &x));
     for (int64_t l = 0; l < hp->n_encoder_layers; l++) {
+        DGM_TRY(dgm_layer_need(ctx, 1 + l));
         DGM_TRY(dgm_attention_self_forward(ctx, batch, src, false, l, &w->encoder[l].self, x, &saved->attention[l], &x));
         DGM_TRY(dgm_ffn_forward(ctx, src, false, l, &w->encoder[l].ffn, x, &saved->ffn[l], &x));
     }
+    DGM_TRY(dgm_layer_need(ctx, 1 + hp->n_encoder_layers));
     *hidden = x;
     if (hp->norm == DGM_NORM_PRE) {
         saved->last = x;

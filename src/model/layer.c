@@ -61,6 +61,12 @@ void dgm_layer_progress(const dgm_layer_context *ctx, int n_final)
     if (p->report != NULL) p->report(p->user, n_final);
 }
 
+dgm_err dgm_layer_need(const dgm_layer_context *ctx, int64_t stage)
+{
+    const dgm_progress *p = &ctx->pass->progress;
+    return p->need != NULL ? p->need(p->user, (int)stage) : DGM_OK;
+}
+
 uint32_t dgm_layer_site(dgm_site site, bool decoder, int64_t layer)
 {
     return (uint32_t)((2 * layer + decoder) * DGM_SITE_N + site);

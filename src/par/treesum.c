@@ -44,8 +44,3 @@ dgm_err dgm_coll_sum_tp(const dgm_grid *grid, float *x, int64_t n)
         DGM_MPI(MPI_Allreduce(MPI_IN_PLACE, x + done, (int)DGM_MIN(n - done, DGM_MPI_CHUNK), MPI_FLOAT, MPI_SUM, at.comm));
     return DGM_OK;
 }
-
-dgm_err dgm_coll_gather_slices(const dgm_grid *grid, float *x, const int64_t *slice_start)
-{
-    return dgm_mpi_gather_parts(dgm_mpi_axis_of(grid, DGM_AXIS_DP), x, slice_start, (int64_t)sizeof *x);
-}

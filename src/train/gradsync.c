@@ -36,7 +36,6 @@ struct dgm_gradsync {
         int n_ready;      /* buckets handed to the reducer */
     } round;
     dgm_err err;          /* of the reduction during the backward pass */
-    double computing_since; /* when messages were left under way; 0: none were */
 };
 
 dgm_err dgm_gradsync_create(const dgm_params *params, const dgm_grid *grid, const dgm_gradsync_options *options, dgm_gradsync **out)
@@ -90,6 +89,7 @@ void dgm_gradsync_begin(dgm_gradsync *sync)
 {
     dgm_tree_clear(&sync->sums);
     sync->src_rows.n = sync->tgt_rows.n = 0;
+    sync->round.is_last = false;
     sync->err = DGM_OK;
 }
 
@@ -112,22 +112,17 @@ static dgm_err finish_stages(dgm_gradsync *s, int n_final)
     return dgm_reducer_ready(s->reducer, ready);
 }
 
-static void count_hidden(dgm_gradsync *s)
+void dgm_gradsync_progress(dgm_gradsync *sync, int n_final)
 {
-    if (s->computing_since > 0) dgm_timer_add_hidden(dgm_timer_now() - s->computing_since);
-    s->computing_since = 0;
-}
-
-/* Called between the products of the last round's backward pass. */
-static void progress(void *user, int n_final)
-{
-    dgm_gradsync *s = user;
-    if (s->err != DGM_OK || (n_final <= s->round.n_final && !dgm_reducer_is_busy(s->reducer))) return;
+    dgm_gradsync *s = sync;
+    bool overlaps = s->options.overlap && s->options.reduction == DGM_REDUCE_FIXED && s->grid->dp_size > 1;
+    if (!overlaps || !s->round.is_last || s->err != DGM_OK) return;
+    if (n_final <= s->round.n_final && !dgm_reducer_is_busy(s->reducer)) return;
     dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
-    count_hidden(s);
+    dgm_timer_hide(false);
     if (n_final > s->round.n_final) s->err = finish_stages(s, n_final);
     if (s->err == DGM_OK) s->err = dgm_reducer_poll(s->reducer);
-    if (dgm_reducer_is_busy(s->reducer)) s->computing_since = dgm_timer_now();
+    dgm_timer_hide(dgm_reducer_is_busy(s->reducer));
     dgm_timer_enter(left);
 }
 
@@ -147,10 +142,7 @@ dgm_err dgm_gradsync_begin_round(dgm_gradsync *sync, int first_leaf, int n_leave
     s->round.n_joins = s->options.reduction == DGM_REDUCE_FAST ? top : dgm_tree_joins(&s->sums, s->round.node);
     *out = (dgm_gradsync_round){.grad = &s->view[top], .tgt_rows = &s->tgt_rows,
                                 .src_rows = s->params->hp.joint_vocab ? &s->tgt_rows : &s->src_rows};
-    if (!is_last) return DGM_OK;
-    dgm_reducer_begin(s->reducer, s->block, top + 1 - s->round.n_joins);
-    bool overlaps = s->options.overlap && s->options.reduction == DGM_REDUCE_FIXED && s->grid->dp_size > 1;
-    if (overlaps) out->progress = (dgm_progress){progress, s};
+    if (is_last) dgm_reducer_begin(s->reducer, s->block, top + 1 - s->round.n_joins);
     return DGM_OK;
 }
 
@@ -191,7 +183,7 @@ dgm_err dgm_gradsync_reduce(dgm_gradsync *sync, const float **grad)
     dgm_gradsync *s = sync;
     bool joint = s->params->hp.joint_vocab;
     dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
-    count_hidden(s);
+    dgm_timer_hide(false);
     dgm_err err = s->err;
     if (err == DGM_OK) err = dgm_reducer_finish(s->reducer);
     dgm_timer_enter(DGM_REGION_ELEMENTWISE);

@@ -1,4 +1,5 @@
-/* The order of a step: gradients of all rounds, sums over replicas, one look at whether the numbers are sound, then the update. */
+/* The order of a step: gradients of all rounds, sums over replicas, one look at whether the numbers are sound, then the update, whose
+ * parameters travel into the next step's forward pass. */
 #include "dgm/step.h"
 
 #include "dgm/tensor_hash.h"
@@ -16,6 +17,8 @@ struct dgm_trainer {
     dgm_weights weights;
     dgm_transformer *transformer;
     dgm_gradsync *sync;
+    dgm_paramsync *parameters;
+    dgm_err err; /* of the messages between products */
     dgm_optimizer optimizer;
     dgm_loss_sum *leaf_loss; /* [virtual_dp] this replica's leaves */
     double *sums;            /* [2 * virtual_dp] smoothed, then nll, by leaf of the global batch */
@@ -55,6 +58,7 @@ dgm_err dgm_trainer_create(const dgm_params *params, const dgm_grid *grid, const
     DGM_GOTO(dgm_transformer_create(params, grid, &t->transformer));
     const dgm_gradsync_options sync = {options->virtual_dp, options->reduction, options->overlap, options->part_floats};
     DGM_GOTO(dgm_gradsync_create(params, grid, &sync, &t->sync));
+    DGM_GOTO(dgm_paramsync_create(params, grid, dgm_gradsync_slices(t->sync), options->overlap, flat, &t->parameters));
     DGM_GOTO(make_optimizer(t));
     *out = t;
     return DGM_OK;
@@ -67,6 +71,7 @@ void dgm_trainer_destroy(dgm_trainer *trainer)
 {
     if (trainer == NULL) return;
     dgm_optimizer_fini(&trainer->optimizer);
+    dgm_paramsync_destroy(trainer->parameters);
     dgm_gradsync_destroy(trainer->sync);
     dgm_transformer_destroy(trainer->transformer);
     dgm_weights_fini(&trainer->weights);
@@ -111,6 +116,24 @@ dgm_err dgm_trainer_hash_weights(dgm_trainer *trainer, const uint64_t **hash)
     return dgm_tensor_hash_sum(trainer->grid, own, trainer->params->n_tensors, trainer->hash_halves);
 }
 
+dgm_err dgm_trainer_settle(dgm_trainer *trainer) { return dgm_paramsync_need(trainer->parameters, DGM_PARAMSYNC_ALL); }
+
+/* ---- what a pass tells of its progress ---- */
+
+static void report(void *user, int n_final)
+{
+    dgm_trainer *t = user;
+    if (t->err == DGM_OK) t->err = dgm_paramsync_poll(t->parameters);
+    dgm_gradsync_progress(t->sync, n_final);
+}
+
+static dgm_err need(void *user, int stage)
+{
+    dgm_trainer *t = user;
+    DGM_TRY(t->err);
+    return dgm_paramsync_need(t->parameters, stage);
+}
+
 /* ---- the update ---- */
 
 static dgm_err run_rounds(dgm_trainer *t, int64_t step, const dgm_step_batch *batch)
@@ -123,14 +146,15 @@ static dgm_err run_rounds(dgm_trainer *t, int64_t step, const dgm_step_batch *ba
                      .step = (uint32_t)step,
                      .label_smoothing = (float)o->label_smoothing,
                      .loss_scale = 1.0 / (double)DGM_MAX(batch->n_tgt_tokens, 1),
-                     .fast_sums = o->reduction == DGM_REDUCE_FAST};
+                     .fast_sums = o->reduction == DGM_REDUCE_FAST,
+                     .progress = {report, need, t}};
+    t->err = DGM_OK;
     dgm_gradsync_begin(t->sync);
     memset(t->leaf_loss, 0, (size_t)o->virtual_dp * sizeof *t->leaf_loss);
     for (int r = 0; r < batch->n_rounds; r++) {
         const dgm_batch *round = &batch->rounds[r];
         dgm_gradsync_round sums;
         DGM_TRY(dgm_gradsync_begin_round(t->sync, round->first_leaf, round->n_leaves, r + 1 == batch->n_rounds, &sums));
-        pass.progress = sums.progress;
         DGM_TRY(dgm_transformer_step(t->transformer, &pass, round, &t->weights, sums.grad, t->leaf_loss + round->first_leaf, sums.src_rows,
                                      sums.tgt_rows));
         dgm_gradsync_end_round(t->sync);
@@ -164,6 +188,8 @@ dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batc
     const float *grad;
     dgm_timer_enter(DGM_REGION_ELEMENTWISE);
     DGM_TRY(run_rounds(t, step, batch));
+    DGM_TRY(t->err);
+    DGM_TRY(dgm_trainer_settle(t)); /* a replica without sentences has asked for nothing */
     DGM_TRY(sum_losses(t, batch, &result));
     DGM_TRY(dgm_gradsync_reduce(t->sync, &grad));
     dgm_timer_enter(DGM_REGION_OPTIMIZER);
@@ -176,9 +202,7 @@ dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batc
     if (traced) hash_slice(t, grad, t->hash);
     double grad_scale = o->clip_norm > 0 && result.grad_norm > o->clip_norm ? o->clip_norm / result.grad_norm : 1;
     dgm_optimizer_update(&t->optimizer, t->params, step, result.rate, grad_scale, grad, t->flat);
-    dgm_timer_enter(DGM_REGION_COMMUNICATION);
-    const dgm_slices *slices = dgm_gradsync_slices(t->sync);
-    for (int b = 0; b < slices->n_buckets; b++) DGM_TRY(dgm_coll_gather_slices(t->grid, t->flat, dgm_slices_of_bucket(slices, b)));
+    DGM_TRY(dgm_paramsync_begin(t->parameters));
     dgm_timer_enter(DGM_REGION_OTHER);
     if (traced) {
         hash_slice(t, t->flat, t->hash + t->params->n_tensors);
