@@ -59,9 +59,23 @@ awk -F'"loss":' '/"loss"/ { split($2, v, ","); if (v[1] > 5) exit 1 }' tuned/met
 result $? "fine-tuning begins where the model was"
 ! grep -q d_ff tuned/last/state.json && grep -q dropout tuned/last/state.json
 result $? "its record does not speak of an architecture that --init decides"
-runs 3 "$dragoman" train --data data --config small.cfg --freeze embeddings --max-steps 3 --resume auto --out tuned
-says "(unset)"
-runs 0 "$dragoman" train --data data --config small.cfg --init whole/model.safetensors --freeze embeddings --max-steps 3 --resume auto --out tuned
+grep -q "\"init\": \"$(sha256sum whole/model.safetensors | cut -c 1-64)\"" tuned/last/state.json
+result $? "its checkpoints say what it began with"
+sed '/^d_/d; /^n_/d' small.cfg >no-shape.cfg
+cp -r tuned tuned-with
+runs 0 "$dragoman" train --data data --config no-shape.cfg --freeze embeddings --max-steps 3 --resume auto --out tuned
+runs 0 "$dragoman" train --data data --config no-shape.cfg --init whole --freeze embeddings --max-steps 3 --resume auto --out tuned-with
+same tuned/model.safetensors tuned-with/model.safetensors "it goes on without --init as with it"
+found tuned/run.json "\"path\": \"$PWD/whole/model.safetensors\""
+runs 2 "$dragoman" train --data data --config small.cfg --d-ff 128 --freeze embeddings --max-steps 4 --resume auto --out tuned
+says "d_ff = 128"
+runs 3 "$dragoman" train --data data --config small.cfg --init tuned --freeze embeddings --max-steps 4 --resume auto --out tuned
+says "not the model that the run"
+runs 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --init tuned --resume auto --out whole
+says "did not begin with a model"
+rm -r tuned/checkpoints tuned/last tuned/best
+runs 2 "$dragoman" train --data data --config small.cfg --freeze embeddings --max-steps 3 --resume auto --out tuned
+says "give that again"
 runs 0 "$dragoman" train --data data --config small.cfg --learning-rate 0 --validate-every 2 --patience 2 --max-steps 100 --out patient
 says "step 6  validation"
 [ "$(readlink patient/last)" = checkpoints/step-00000006 ]

@@ -29,7 +29,4 @@ dgm_err dgm_run_log_sync(dgm_run_log *log);
 /* Where the time of training went, as lines on stderr: mean over ranks, per update.  Collective on grid->world. */
 dgm_err dgm_run_log_summary(dgm_run_log *log, int64_t arena_bytes);
 
-/* Writes RUN/run.json: resolved settings, seed, versions, compiler, kernel families, hosts, layout, hash of DATA.  Collective on grid->world. */
-dgm_err dgm_run_log_describe(const char *run, const dgm_grid *grid, const dgm_config *config, const dgm_dataset *dataset, int threads);
-
 #endif

@@ -46,10 +46,10 @@ typedef enum {
 dgm_effect dgm_train_setting_effect(const char *name, bool cosine);
 
 /* The settings that decide what is learned, name -> value: what a checkpoint remembers and a resumed run must agree with; those of the
- * architecture only without --init.  A new reference; NULL when memory ends. */
-json_t *dgm_train_experiment(const dgm_config *config);
+ * architecture not when the run began with --init.  A new reference; NULL when memory ends. */
+json_t *dgm_train_experiment(const dgm_config *config, bool from_init);
 
 /* DGM_ERR_INPUT naming the first setting of `config` that is not as in `saved`. */
-dgm_err dgm_train_experiment_check(const dgm_config *config, const json_t *saved, const char *where);
+dgm_err dgm_train_experiment_check(const dgm_config *config, bool from_init, const json_t *saved, const char *where);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef DGM_TRAIN_RUN_H
 #define DGM_TRAIN_RUN_H
 
+#include "dgm/checksum.h"
 #include "dgm/ckpt.h"
 #include "dgm/loader.h"
 #include "dgm/run_log.h"
@@ -23,7 +24,10 @@ typedef struct {
     dgm_trace *trace;     /* NULL without --trace-hash */
     int lock;             /* of RUN, held by rank 0; -1: none */
     dgm_text tokenizer, tgt_tokenizer; /* JSON texts; the second empty when joint */
+    char *resume_path, *resume_state; /* the checkpoint that is gone on from, its state.json; NULL: training begins */
     /* what a checkpoint remembers besides tensors */
+    bool from_init;       /* training began with the model of --init */
+    char init_sha256[DGM_SHA256_HEX]; /* of its file; "" when that is not known */
     int64_t step;         /* updates made */
     int64_t n_validations;
     int64_t best_step;    /* 0: none yet */
@@ -49,9 +53,12 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best);
 /* Saves a checkpoint, marks it best if it is, removes old ones.  Collective on grid->world. */
 dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best);
 
-/* Takes up the checkpoint that --resume asks for: "auto", or its folder; none to be found with "auto" is a beginning.
- * DGM_ERR_USAGE when the run has later checkpoints than the folder named.  Collective on grid->world. */
-dgm_err dgm_train_run_resume(dgm_train_run *run, const char *which);
+/* Finds the checkpoint that --resume asks for, "auto" or its folder, and how its run began; none to be found with "auto" is a beginning.
+ * DGM_ERR_USAGE when --init does not fit to it.  Collective on grid->world. */
+dgm_err dgm_train_run_find(dgm_train_run *run, const char *which);
+
+/* Takes it up.  DGM_ERR_USAGE when the run has later checkpoints than the folder named.  Collective on grid->world. */
+dgm_err dgm_train_run_resume(dgm_train_run *run);
 
 /* The tensors of a checkpoint, where they lie in this run. */
 dgm_ckpt dgm_train_run_checkpoint(const dgm_train_run *run);

@@ -3,6 +3,7 @@
 #include "dgm/io.h"
 #include "dgm/log.h"
 #include "dgm/prepare.h"
+#include "dgm/repeat.h"
 #include "dgm/timer.h"
 #include "dgm/train_run.h"
 
@@ -83,7 +84,8 @@ static dgm_err stop_asked(const dgm_train_run *run, bool *stop)
     return err;
 }
 
-static dgm_err train(dgm_train_run *run)
+/* `repeat`: the run whose result this one should have; NULL: none. */
+static dgm_err train(dgm_train_run *run, const dgm_repeat *repeat)
 {
     const dgm_train_settings *s = &run->settings;
     bool stop = false, over = dgm_train_run_is_over(run);
@@ -103,19 +105,29 @@ static dgm_err train(dgm_train_run *run)
     if (!over)
         return DGM_FAIL(DGM_ERR_STOPPED, "stopped after step %lld, all saved in %s: the same command with --resume auto goes on", (long long)run->step,
                         run->dir);
-    return dgm_train_run_finish(run);
+    DGM_TRY(dgm_train_run_finish(run));
+    if (repeat == NULL) return DGM_OK;
+    return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, run->grid->rank == 0 ? dgm_repeat_compare(repeat, run->dir) : DGM_OK);
 }
 
 static dgm_err run(dgm_config *config)
 {
     char *data = NULL;
     dgm_train_run state = {0};
+    dgm_repeat repeat = {0};
+    bool repeats = dgm_config_has(config, "repeat");
     dgm_cli_catch_stop();
-    DGM_TRY(data_folder(config, &data));
-    dgm_err err = dgm_train_run_open(config, data, &state);
-    if (err == DGM_OK) err = train(&state);
+    dgm_err err = repeats ? dgm_repeat_begin(config, &repeat) : DGM_OK;
+    if (err == DGM_OK) err = data_folder(config, &data);
+    if (err != DGM_OK) {
+        dgm_repeat_fini(&repeat);
+        return err;
+    }
+    err = dgm_train_run_open(config, data, &state);
+    if (err == DGM_OK) err = train(&state, repeats ? &repeat : NULL);
     else (void)rmdir(dgm_config_text(config, "out")); /* a refused run leaves no empty folder; another one stays */
     dgm_train_run_close(&state);
+    dgm_repeat_fini(&repeat);
     free(data);
     return err;
 }

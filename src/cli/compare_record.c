@@ -22,7 +22,7 @@ static bool is_layout(const char *name)
 /* Fields besides the settings.  Our own kernels are the same in all families; the products are not in those of BLIS. */
 static dgm_effect effect_of(const char *name, circumstances in)
 {
-    static const char *const harmless[] = {"kernels", "hosts", "layout", "cpu", "libraries.mpi", "data_path", "init_path"};
+    static const char *const harmless[] = {"kernels", "hosts", "layout", "cpu", "libraries.mpi", "data_path", "init.path"};
     static const char *const record[] = {"step", "epoch", "position", "n_validations", "best_step", "best_value", "best_by", "n_stale"};
     static const char settings[] = "settings.";
     if (in.fast && is_layout(name)) return DGM_EFFECT_BITS;

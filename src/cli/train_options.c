@@ -47,6 +47,8 @@ const dgm_option dgm_train_run_options[] = {
     {"out", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "RUN", "folder of the run"},
     {"resume", DGM_OPTION_TEXT, "no", 0, 0, NULL, "auto|no|DIR", "go on from the newest whole checkpoint of RUN, or from DIR"},
     {"init", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "MODEL", "start from the parameters of a model (fine-tuning)"},
+    {"repeat", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "RUN", "repeat the run of RUN/run.json and say whether the result is the same"},
+    {"any_machine", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "with --repeat: also where kernels round otherwise"},
     {"tp", DGM_OPTION_INT, "1", 1, 64, NULL, "N", "ranks that share one copy of the model"},
     {"overlap", DGM_OPTION_CHOICE, "on", 0, 0, "on|off", NULL, "reduce gradients of finished layers while earlier ones compute; changes no bit"},
     {"threads", DGM_OPTION_INT, "1", 1, 1024, NULL, "N", "threads per rank for matrix products"},
@@ -140,7 +142,7 @@ dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size,
 
 static dgm_err differs(const char *name, const char *asked, const char *where, const char *has)
 {
-    return DGM_FAIL(DGM_ERR_USAGE, "%s = %s, but the model of --init, %s, has %s: leave it out, or give that", name, asked, where, has);
+    return DGM_FAIL(DGM_ERR_USAGE, "%s = %s, but the model that training begins with, %s, has %s: leave it out, or give that", name, asked, where, has);
 }
 
 dgm_err dgm_train_hparams_check(const dgm_config *config, const dgm_hparams *hp, const char *where)
@@ -202,12 +204,12 @@ static json_t *value_of(const dgm_config *config, const dgm_option *option)
     return json_null();
 }
 
-json_t *dgm_train_experiment(const dgm_config *config)
+json_t *dgm_train_experiment(const dgm_config *config, bool from_init)
 {
     static const dgm_option *const tables[] = {dgm_train_model_options, dgm_train_update_options};
     json_t *object = json_object();
     bool cosine = strcmp(dgm_config_text(config, "schedule"), "cosine") == 0;
-    int first = dgm_config_has(config, "init") ? 1 : 0; /* the architecture is then the model's, whatever the settings say */
+    int first = from_init ? 1 : 0; /* the architecture is then the model's, whatever the settings say */
     for (int t = first; t < 2 && object != NULL; t++)
         for (const dgm_option *o = tables[t]; o->name != NULL; o++)
             if (decides(o->name, cosine) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
@@ -217,9 +219,9 @@ json_t *dgm_train_experiment(const dgm_config *config)
     return object;
 }
 
-dgm_err dgm_train_experiment_check(const dgm_config *config, const json_t *saved, const char *where)
+dgm_err dgm_train_experiment_check(const dgm_config *config, bool from_init, const json_t *saved, const char *where)
 {
-    json_t *now = dgm_train_experiment(config), *value;
+    json_t *now = dgm_train_experiment(config, from_init), *value;
     if (now == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "settings");
     dgm_err err = DGM_OK;
     const size_t shown = JSON_ENCODE_ANY | JSON_REAL_PRECISION(12);

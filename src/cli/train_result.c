@@ -2,6 +2,7 @@
 #include "dgm/average.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/run_record.h"
 #include "dgm/train_run.h"
 
 #include <stdlib.h>
@@ -61,6 +62,7 @@ dgm_err dgm_train_run_finish(dgm_train_run *run)
             dgm_log(DGM_LOG_INFO, "%s is the mean of the checkpoints of steps %lld to %lld", out, (long long)steps[0], (long long)steps[n - 1]);
         else if (err == DGM_OK)
             dgm_log(DGM_LOG_INFO, "%s is the checkpoint of step %lld", out, (long long)steps[0]);
+        if (err == DGM_OK) err = dgm_run_record_result(run->dir, run->step);
         free(steps);
         free(out);
     }

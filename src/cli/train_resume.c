@@ -3,11 +3,21 @@
 
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/run_record.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static dgm_err agree(const dgm_train_run *run, dgm_err err) { return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err); }
+
+/* With `init`, the hash of the model that training began with, where it did. */
+static char *write_json(const dgm_train_run *run, json_t *json, size_t flags)
+{
+    int failed = json != NULL && run->from_init ? json_object_set_new(json, "init", json_string(run->init_sha256)) : 0;
+    char *text = json != NULL && !failed ? json_dumps(json, flags | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
+    json_decref(json);
+    return text;
+}
 
 char *dgm_train_run_state_text(const dgm_train_run *run)
 {
@@ -15,20 +25,82 @@ char *dgm_train_run_state_text(const dgm_train_run *run)
     json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:s, s:o}", "step", (json_int_t)run->step, "epoch", (json_int_t)at.epoch, "position",
                              (json_int_t)at.position, "n_validations", (json_int_t)run->n_validations, "best_step", (json_int_t)run->best_step,
                              "best_value", run->best_value, "best_by", dgm_config_text(run->config, "best_by"), "n_stale", (json_int_t)run->n_stale,
-                             "data", dgm_dataset_hash(run->dataset), "experiment", dgm_train_experiment(run->config));
-    char *text = json != NULL ? json_dumps(json, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(json);
-    return text;
+                             "data", dgm_dataset_hash(run->dataset), "experiment", dgm_train_experiment(run->config, run->from_init));
+    return write_json(run, json, JSON_INDENT(2));
 }
 
 char *dgm_train_run_record(const dgm_train_run *run)
 {
     json_t *json = json_pack("{s:I, s:s, s:o}", "step", (json_int_t)run->step, "data", dgm_dataset_hash(run->dataset), "experiment",
-                             dgm_train_experiment(run->config));
-    char *text = json != NULL ? json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(17)) : NULL;
-    json_decref(json);
-    return text;
+                             dgm_train_experiment(run->config, run->from_init));
+    return write_json(run, json, JSON_COMPACT);
 }
+
+/* ---- finding ---- */
+
+/* How the run began.  Checkpoints of earlier versions do not say it; they have no architecture among their settings then. */
+static dgm_err take_beginning(dgm_train_run *run)
+{
+    json_error_t error;
+    json_t *json = json_loads(run->resume_state, 0, &error);
+    const json_t *init = json_object_get(json, "init"), *experiment = json_object_get(json, "experiment");
+    const char *hash = json_string_value(init);
+    dgm_err err = json != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: %s", run->resume_path, error.text);
+    if (err == DGM_OK && init != NULL && (hash == NULL || strlen(hash) >= sizeof run->init_sha256))
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: init: expected a SHA-256", run->resume_path);
+    if (err == DGM_OK) {
+        run->from_init = init != NULL || (json_is_object(experiment) && json_object_get(experiment, "d_model") == NULL);
+        snprintf(run->init_sha256, sizeof run->init_sha256, "%s", hash != NULL ? hash : "");
+    }
+    json_decref(json);
+    return err;
+}
+
+/* --init is not needed to go on; where it is given, it should be the one that the run began with.  On one rank. */
+static dgm_err check_init(const dgm_train_run *run)
+{
+    const char *given = dgm_config_text(run->config, "init");
+    char hex[DGM_SHA256_HEX] = "", *path = NULL;
+    if (given == NULL) return DGM_OK;
+    if (!run->from_init)
+        return DGM_FAIL(DGM_ERR_USAGE, "--init %s: the run of %s did not begin with a model: leave --init out to go on, or choose another --out", given,
+                        run->resume_path);
+    path = dgm_io_is_dir(given) ? dgm_io_join(given, "model.safetensors") : strdup(given);
+    dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
+    if (err == DGM_OK && dgm_io_exists(path) && run->init_sha256[0] != '\0') {
+        err = dgm_sha256_file(path, hex);
+        if (err == DGM_OK && strcmp(hex, run->init_sha256) != 0)
+            err = DGM_FAIL(DGM_ERR_INPUT, "--init %s is not the model that the run of %s began with: leave it out to go on, or choose another --out", given,
+                           run->resume_path);
+    }
+    free(path);
+    return err;
+}
+
+/* A run that was killed before its first checkpoint begins again, and must not begin with another model than it was told to.  On one rank. */
+static dgm_err check_beginning(const dgm_train_run *run)
+{
+    json_t *record = NULL;
+    char *path = dgm_io_join(run->dir, "run.json");
+    dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir);
+    if (err == DGM_OK && dgm_io_exists(path) && !dgm_config_has(run->config, "init")) err = dgm_run_record_read(path, &record);
+    if (err == DGM_OK && json_object_get(record, "init") != NULL)
+        err = DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint yet, and its run.json says that it began with --init: give that again", run->dir);
+    json_decref(record);
+    free(path);
+    return err;
+}
+
+dgm_err dgm_train_run_find(dgm_train_run *run, const char *which)
+{
+    DGM_TRY(dgm_ckpt_find(run->dir, which, run->grid, &run->resume_path));
+    if (run->resume_path == NULL) return agree(run, run->grid->rank == 0 ? check_beginning(run) : DGM_OK);
+    DGM_TRY(dgm_ckpt_read_state(run->resume_path, run->grid, &run->resume_state));
+    DGM_TRY(agree(run, take_beginning(run)));
+    return agree(run, run->grid->rank == 0 ? check_init(run) : DGM_OK);
+}
+
+/* ---- taking up ---- */
 
 static dgm_err take_state(dgm_train_run *run, const char *text, const char *where)
 {
@@ -47,7 +119,7 @@ static dgm_err take_state(dgm_train_run *run, const char *text, const char *wher
                        dgm_dataset_hash(run->dataset));
     else if (step < 1 || epoch < 0 || position < 0 || n_validations < 0 || best_step < 0 || best_step > step || n_stale < 0)
         err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: a count is out of range", where);
-    if (err == DGM_OK) err = dgm_train_experiment_check(run->config, experiment, where);
+    if (err == DGM_OK) err = dgm_train_experiment_check(run->config, run->from_init, experiment, where);
     if (err == DGM_OK) err = dgm_loader_set_state(run->loader, (dgm_loader_state){epoch, position});
     if (err == DGM_OK) {
         run->step = step;
@@ -103,19 +175,15 @@ static dgm_err check_newest(const dgm_train_run *run, const char *path)
                     (long long)newest, path);
 }
 
-dgm_err dgm_train_run_resume(dgm_train_run *run, const char *which)
+dgm_err dgm_train_run_resume(dgm_train_run *run)
 {
-    char *path = NULL, *state = NULL;
+    const char *path = run->resume_path;
+    bool named = strcmp(dgm_config_text(run->config, "resume"), "auto") != 0;
     dgm_ckpt view = dgm_train_run_checkpoint(run);
-    DGM_TRY(dgm_ckpt_find(run->dir, which, run->grid, &path));
-    if (path == NULL) return DGM_OK; /* nothing to go on from: begin */
-    dgm_err err = dgm_ckpt_read_state(path, run->grid, &state);
-    if (err == DGM_OK) err = agree(run, take_state(run, state, path));
-    if (err == DGM_OK && strcmp(which, "auto") != 0) err = agree(run, run->grid->rank == 0 ? check_newest(run, path) : DGM_OK);
-    if (err == DGM_OK) err = dgm_ckpt_load(path, run->grid, &view);
-    if (err == DGM_OK) err = take_best(run);
-    if (err == DGM_OK) dgm_log(DGM_LOG_INFO, "going on from %s", path);
-    free(state);
-    free(path);
-    return err;
+    DGM_TRY(agree(run, take_state(run, run->resume_state, path)));
+    if (named) DGM_TRY(agree(run, run->grid->rank == 0 ? check_newest(run, path) : DGM_OK));
+    DGM_TRY(dgm_ckpt_load(path, run->grid, &view));
+    DGM_TRY(take_best(run));
+    dgm_log(DGM_LOG_INFO, "going on from %s", path);
+    return DGM_OK;
 }

@@ -5,6 +5,7 @@
 #include "dgm/io.h"
 #include "dgm/log.h"
 #include "dgm/placement.h"
+#include "dgm/run_record.h"
 #include "dgm/timer.h"
 
 #include <math.h>
@@ -34,7 +35,7 @@ static dgm_err check_init(const dgm_train_run *run, const dgm_model_file *file)
                     dgm_model_file_path(file));
 }
 
-/* The model's shape: that of --init, or what the settings ask for. */
+/* The model's shape: that of the model to begin with, or of the checkpoint of a run that began so; else what the settings ask for. */
 static dgm_err choose_hparams(const dgm_train_run *run, const dgm_model_file *init, dgm_hparams *out)
 {
     if (init == NULL)
@@ -42,23 +43,34 @@ static dgm_err choose_hparams(const dgm_train_run *run, const dgm_model_file *in
                                       dgm_dataset_joint_vocab(run->dataset), out);
     *out = *dgm_model_file_hparams(init);
     DGM_TRY(dgm_train_hparams_check(run->config, out, dgm_model_file_path(init)));
-    return check_init(run, init);
+    return run->resume_path != NULL ? DGM_OK : check_init(run, init);
+}
+
+/* What the model of --init is, wherever it lies. */
+static dgm_err hash_init(dgm_train_run *run, const dgm_model_file *init)
+{
+    DGM_TRY(agree(run, run->grid->rank == 0 ? dgm_sha256_file(dgm_model_file_path(init), run->init_sha256) : DGM_OK));
+    run->from_init = true;
+    return dgm_coll_broadcast(run->grid, DGM_AXIS_WORLD, 0, run->init_sha256, (int64_t)sizeof run->init_sha256);
 }
 
 static dgm_err make_model(dgm_train_run *run)
 {
     dgm_hparams hp;
     dgm_model_file *init = NULL;
-    const char *init_path = dgm_config_text(run->config, "init");
-    dgm_err err = init_path != NULL ? dgm_model_file_open(init_path, &init) : DGM_OK;
+    bool begins = run->resume_path == NULL;
+    const char *path = begins ? dgm_config_text(run->config, "init") : run->from_init ? run->resume_path : NULL;
+    dgm_err err = path != NULL ? dgm_model_file_open(path, &init) : DGM_OK;
     if (err == DGM_OK) err = choose_hparams(run, init, &hp);
     if (err == DGM_OK) err = dgm_train_settings_read(run->config, hp.d_model, &run->settings);
     if (err == DGM_OK) err = dgm_params_create(&hp, run->grid->tp_rank, run->grid->tp_size, &run->params);
     if (err == DGM_OK) err = dgm_params_alloc(run->params, &run->flat);
-    if (err == DGM_OK && init != NULL) err = dgm_model_file_read(init, run->params, run->flat);
+    if (err == DGM_OK && init != NULL && begins) err = dgm_model_file_read(init, run->params, run->flat);
     if (err == DGM_OK && init == NULL) dgm_params_init(run->params, run->settings.update.seed, run->flat);
+    err = agree(run, err);
+    if (err == DGM_OK && init != NULL && begins) err = hash_init(run, init);
     dgm_model_file_close(init);
-    return agree(run, err);
+    return err;
 }
 
 static dgm_err make_trainer(dgm_train_run *run)
@@ -99,6 +111,26 @@ static dgm_err open_trace(dgm_train_run *run)
     return dgm_trace_open(run->dir, run->step, run->grid, run->params, weight, &run->trace);
 }
 
+static bool same_folder(const char *a, const char *b)
+{
+    char *real_a = realpath(a, NULL), *real_b = realpath(b, NULL);
+    bool same = real_a != NULL && real_b != NULL && strcmp(real_a, real_b) == 0;
+    free(real_a);
+    free(real_b);
+    return same;
+}
+
+static dgm_err describe(const dgm_train_run *run, const char *data_dir)
+{
+    dgm_run_facts facts = {.grid = run->grid, .config = run->config, .threads = run->settings.threads, .data_path = data_dir,
+                           .data_hash = dgm_dataset_hash(run->dataset), .init_sha256 = run->from_init ? run->init_sha256 : NULL, .step = run->step};
+    char *own = run->resume_path != NULL ? dgm_ckpt_path(run->dir, run->step) : NULL;
+    if (run->resume_path != NULL && (own == NULL || !same_folder(own, run->resume_path))) facts.from = run->resume_path;
+    dgm_err err = dgm_run_record_write(run->dir, &facts);
+    free(own);
+    return err;
+}
+
 dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run)
 {
     const char *which = dgm_config_text(config, "resume");
@@ -109,12 +141,13 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     dgm_err err = dgm_dataset_open(data_dir, &run->dataset);
     if (err == DGM_OK) err = tokenizer_texts(run);
     DGM_TRY(agree(run, err));
+    if (resumes) DGM_TRY(dgm_train_run_find(run, which));
     DGM_TRY(make_model(run));
     DGM_TRY(make_trainer(run));
-    if (resumes) DGM_TRY(dgm_train_run_resume(run, which));
+    if (run->resume_path != NULL) DGM_TRY(dgm_train_run_resume(run));
     if (dgm_train_run_is_over(run)) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
     DGM_TRY(dgm_placement_check(run->grid, run->settings.threads));
-    DGM_TRY(dgm_run_log_describe(run->dir, run->grid, config, run->dataset, run->settings.threads));
+    DGM_TRY(describe(run, data_dir));
     DGM_TRY(open_trace(run));
     return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, &run->log);
 }
@@ -128,6 +161,8 @@ void dgm_train_run_close(dgm_train_run *run)
     dgm_trainer_destroy(run->trainer);
     free(run->flat);
     dgm_params_destroy(run->params);
+    free(run->resume_path);
+    free(run->resume_state);
     dgm_text_fini(&run->tokenizer);
     dgm_text_fini(&run->tgt_tokenizer);
     dgm_dataset_close(run->dataset);

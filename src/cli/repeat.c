@@ -1,0 +1,377 @@
+/* A run can be repeated when one course of updates, validations and logs with one set of settings leads to what it left: however often it was
+ * interrupted, but not when its settings were changed half-way in a way that shows. */
+#include "build_config.h"
+
+#include "dgm/repeat.h"
+
+#include "dgm/checksum.h"
+#include "dgm/coll.h"
+#include "dgm/compare.h"
+#include "dgm/dataset.h"
+#include "dgm/elem.h"
+#include "dgm/gemm.h"
+#include "dgm/io.h"
+#include "dgm/json_text.h"
+#include "dgm/log.h"
+#include "dgm/prepare.h"
+#include "dgm/run_record.h"
+#include "dgm/train_options.h"
+
+#include <gnu/libc-version.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *text_of(const json_t *object, const char *name)
+{
+    const char *text = json_string_value(json_object_get(object, name));
+    return text != NULL ? text : "";
+}
+
+static int64_t number_of(const json_t *settings, const char *name) { return strtoll(text_of(settings, name), NULL, 10); }
+
+/* The folder of the run; the caller frees it. */
+static char *folder_of(const char *path)
+{
+    char *copy = strdup(path), *dir = copy != NULL ? strdup(dirname(copy)) : NULL;
+    free(copy);
+    return dir;
+}
+
+/* ---- can such a run be repeated? ---- */
+
+static bool is_fast(const json_t *settings) { return strcmp(text_of(settings, "reduction"), "fast") == 0; }
+
+/* A setting that was otherwise in an earlier start, and shows in what the run left. */
+static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t *was, int64_t until)
+{
+    const json_t *settings = json_object_get(r->record, "settings");
+    bool cosine = strcmp(text_of(settings, "schedule"), "cosine") == 0, averages = number_of(settings, "average_last") > 0;
+    if (dgm_train_setting_effect(name, cosine) == DGM_EFFECT_NONE || strcmp(name, "max_steps") == 0) return DGM_OK;
+    if (strcmp(name, "checkpoint_every") == 0 && !averages) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_INPUT, "%s: the run had %s = %s up to step %" PRId64 " and %s after it: no run with one set of settings is the same", r->path, name,
+                    json_is_string(was) ? json_string_value(was) : "(unset)", until, json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
+}
+
+/* A run that came to its end and was then trained further has validated and logged there.  A run that goes through does so only at its own steps. */
+static dgm_err check_end(const dgm_repeat *r, const json_t *was, int64_t ended_at)
+{
+    int64_t validates = number_of(json_object_get(was, "settings"), "validate_every"), logs = number_of(json_object_get(was, "settings"), "log_every");
+    bool own_step = validates > 0 && ended_at % validates == 0 && logs > 0 && ended_at % logs == 0;
+    if (own_step) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_INPUT, "%s: the run ended at step %" PRId64 ", where it validated, and was then trained further; a run that goes through validates at "
+                    "multiples of validate_every = %" PRId64 " only (and logs at those of log_every = %" PRId64 "): no run without that stop is the same", r->path,
+                    ended_at, validates, logs);
+}
+
+static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t until, int64_t last)
+{
+    json_t *was = dgm_run_record_of_start(r->record, start), *value;
+    const json_t *end = json_object_get(start, "ended_at");
+    const char *name;
+    dgm_err err = DGM_OK;
+    json_object_foreach(json_object_get(start, "settings"), name, value)
+    {
+        if (err == DGM_OK) err = check_setting(r, name, value, until);
+    }
+    int64_t ended_at = json_is_integer(end) ? json_integer_value(end) : 0;
+    if (number_of(json_object_get(was, "settings"), "max_steps") == until) ended_at = until; /* killed before it wrote that down */
+    if (err == DGM_OK && ended_at > 0 && ended_at < last) err = check_end(r, was, ended_at);
+    bool other_kernels = strcmp(text_of(was, "gemm"), text_of(r->record, "gemm")) != 0;
+    bool other_layout = !json_equal(json_object_get(was, "layout"), json_object_get(r->record, "layout"));
+    if (err == DGM_OK && (other_kernels || (is_fast(json_object_get(was, "settings")) && other_layout)))
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: the run had other %s up to step %" PRId64 " than after it: no run on one of them is the same", r->path,
+                       other_kernels ? "kernels" : "ranks (with --reduction fast)", until);
+    json_decref(was);
+    return err;
+}
+
+static dgm_err check_course(const dgm_repeat *r, const char *dir)
+{
+    const json_t *starts = json_object_get(r->record, "starts"), *result = json_object_get(r->record, "result");
+    char *model = dgm_io_join(dir, "model.safetensors");
+    bool ended = json_is_object(result) || (model != NULL && dgm_io_exists(model));
+    free(model);
+    if (!ended)
+        return DGM_FAIL(DGM_ERR_INPUT, "%s has no result: the run has not ended yet, so there is nothing to repeat it for; finish it with --resume auto", r->path);
+    const json_t *first = json_array_get(starts, 0);
+    if (starts != NULL && (json_integer_value(json_object_get(first, "after_step")) != 0 || json_object_get(first, "from") != NULL))
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: nothing is known of the run before step %lld: it cannot be repeated from here", r->path,
+                        (long long)json_integer_value(json_object_get(first, "after_step")));
+    int64_t last = json_is_object(result) ? json_integer_value(json_object_get(result, "step")) : INT64_MAX;
+    for (size_t i = 1; i < json_array_size(starts); i++) {
+        const json_t *next = json_array_get(starts, i);
+        int64_t until = json_integer_value(json_object_get(next, "after_step"));
+        if (json_object_get(next, "from") != NULL)
+            return DGM_FAIL(DGM_ERR_INPUT, "%s: up to step %" PRId64 " the run lay in another folder, and its metrics with it: repeat that one, with max_steps = %s",
+                            r->path, until, text_of(json_object_get(r->record, "settings"), "max_steps"));
+        DGM_TRY(check_start(r, json_array_get(starts, i - 1), until, last));
+    }
+    return DGM_OK;
+}
+
+/* ---- can it be repeated here? ---- */
+
+/* What was otherwise, but is not known to change bits: said once. */
+static void warn_of_build(const dgm_repeat *r)
+{
+    const json_t *libraries = json_object_get(r->record, "libraries");
+    char executable[DGM_SHA256_HEX] = "";
+    bool same_file = dgm_sha256_file("/proc/self/exe", executable) == DGM_OK && strcmp(text_of(r->record, "executable"), executable) == 0;
+    const struct { const char *name, *was, *is; } parts[] = {{"Dragoman", text_of(r->record, "version"), PACKAGE_VERSION},
+                                                             {"compiler", text_of(r->record, "compiler"), __VERSION__},
+                                                             {"BLIS", text_of(libraries, "blis"), dgm_gemm_version()},
+                                                             {"C library", text_of(libraries, "libc"), gnu_get_libc_version()},
+                                                             {"kernels of our own", text_of(r->record, "kernels"), dgm_elem_family()}};
+    int n = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].was[0] == '\0' || strcmp(parts[i].was, parts[i].is) == 0) continue;
+        dgm_log(DGM_LOG_WARN, "the run had %s %s, here it is %s: the same bits are not promised", parts[i].name, parts[i].was, parts[i].is);
+        n++;
+    }
+    if (n == 0 && !same_file) dgm_log(DGM_LOG_INFO, "the program is another build of the same version than the run had");
+}
+
+static dgm_err check_kernels(const dgm_repeat *r, const dgm_config *config)
+{
+    const char *was = text_of(r->record, "gemm"), *is = dgm_gemm_family();
+    if (strcmp(was, is) == 0 || was[0] == '\0') return DGM_OK;
+    if (!dgm_config_flag(config, "any_machine"))
+        return DGM_FAIL(DGM_ERR_INPUT, "the run had BLIS's kernels for %s, this machine has those for %s, which round otherwise: repeat it on such a machine, set "
+                        "BLIS_ARCH_TYPE if this one can run those kernels, or give --any-machine to see how far the result is", was, is);
+    dgm_log(DGM_LOG_WARN, "the run had BLIS's kernels for %s, this machine has those for %s: the result will not be the same", was, is);
+    return DGM_OK;
+}
+
+static dgm_err check_layout(const dgm_repeat *r, const dgm_grid *world, const dgm_config *config)
+{
+    const json_t *layout = json_object_get(r->record, "layout");
+    int64_t dp = json_integer_value(json_object_get(layout, "dp")), tp = json_integer_value(json_object_get(layout, "tp"));
+    if (!is_fast(json_object_get(r->record, "settings")) || (world->size == dp * tp && dgm_config_int(config, "tp") == tp)) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "the run had reduction = fast, whose bits depend on the layout: start it on %" PRId64 " ranks with --tp %" PRId64, dp * tp, tp);
+}
+
+/* DATA: that of --data, where it lay, or as the setting says. */
+static dgm_err find_data(const dgm_repeat *r, dgm_config *config)
+{
+    if (dgm_config_has(config, "data")) return DGM_OK;
+    char *path = dgm_run_record_text(r->record, NULL, "data_path");
+    if (path == NULL) path = dgm_run_record_text(r->record, "settings", "data");
+    if (path == NULL) return DGM_FAIL(DGM_ERR_INPUT, "%s does not say where the data were: give --data", r->path);
+    dgm_err err = dgm_config_set(config, "data", path);
+    free(path);
+    return err;
+}
+
+static dgm_err check_data(const dgm_repeat *r, const dgm_config *config)
+{
+    const char *dir = dgm_config_text(config, "data"), *want = text_of(r->record, "data");
+    dgm_dataset *dataset = NULL;
+    if (!dgm_io_is_dir(dir))
+        return DGM_FAIL(DGM_ERR_INPUT, "%s, where the data of the run lay, is not there: give --data, a folder whose manifest.json has the sha256 %s", dir, want);
+    DGM_TRY(dgm_dataset_open(dir, &dataset));
+    dgm_err err = DGM_OK;
+    if (strcmp(dgm_dataset_hash(dataset), want) != 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: these are not the data of the run: its manifest.json has the sha256 %s, expected %s", dir, dgm_dataset_hash(dataset), want);
+    if (err == DGM_OK) err = dgm_dataset_verify(dataset);
+    dgm_dataset_close(dataset);
+    return err;
+}
+
+/* The model of --init, of the same bytes as in the run. */
+static dgm_err find_init(const dgm_repeat *r, dgm_config *config)
+{
+    const json_t *init = json_object_get(r->record, "init");
+    bool given = dgm_config_has(config, "init");
+    if (init == NULL && given) return DGM_FAIL(DGM_ERR_USAGE, "--init with --repeat: the run began with a new model");
+    if (init == NULL || given) return DGM_OK;
+    char *path = dgm_run_record_text(r->record, "init", "path");
+    if (path == NULL) return DGM_FAIL(DGM_ERR_INPUT, "%s does not say where the model of --init was: give --init", r->path);
+    dgm_err err = dgm_config_set(config, "init", path);
+    free(path);
+    return err;
+}
+
+static dgm_err check_init(const dgm_repeat *r, const dgm_config *config)
+{
+    const char *given = dgm_config_text(config, "init"), *want = text_of(json_object_get(r->record, "init"), "sha256");
+    char hex[DGM_SHA256_HEX] = "";
+    if (given == NULL) return DGM_OK;
+    char *path = dgm_io_is_dir(given) ? dgm_io_join(given, "model.safetensors") : strdup(given);
+    dgm_err err = path == NULL           ? DGM_FAIL(DGM_ERR_NOMEM, "path %s", given)
+                  : !dgm_io_exists(path) ? DGM_FAIL(DGM_ERR_INPUT, "%s, the model that the run began with, is not there: give --init", path)
+                                         : dgm_sha256_file(path, hex);
+    if (err == DGM_OK && strcmp(hex, want) != 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not the model that the run began with: it has the sha256 %s, expected %s", path, hex, want[0] ? want : "one that is known");
+    free(path);
+    return err;
+}
+
+/* ---- settings ---- */
+
+static bool is_in(const dgm_option *table, const char *name)
+{
+    for (; table->name != NULL; table++)
+        if (strcmp(table->name, name) == 0) return true;
+    return false;
+}
+
+/* Those that belong to this start rather than to the run, show in the data, or were not asked because a model was there. */
+static bool is_left_out(const dgm_repeat *r, const char *name)
+{
+    static const char *const names[] = {"config", "data", "out", "resume", "init", "repeat", "any_machine", "tp", "threads"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return is_in(dgm_prepare_option_table, name) || (json_object_get(r->record, "init") != NULL && is_in(dgm_train_model_options, name));
+}
+
+/* What the command line says besides must be as in the run, or change nothing. */
+static dgm_err check_given(const dgm_repeat *r, const dgm_config *config)
+{
+    const json_t *settings = json_object_get(r->record, "settings");
+    bool cosine = strcmp(text_of(settings, "schedule"), "cosine") == 0;
+    json_t *now = dgm_run_record_settings(config), *value;
+    const char *name;
+    dgm_err err = now != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "settings");
+    json_object_foreach(now, name, value)
+    {
+        if (err != DGM_OK || is_left_out(r, name) || !dgm_config_given(config, name)) continue;
+        if (dgm_train_setting_effect(name, cosine) == DGM_EFFECT_NONE || strcmp(json_string_value(value), text_of(settings, name)) == 0) continue;
+        err = DGM_FAIL(DGM_ERR_USAGE, "%s = %s, but the run to repeat had %s: leave it out", name, json_string_value(value),
+                       json_object_get(settings, name) ? text_of(settings, name) : "none");
+    }
+    json_decref(now);
+    return err;
+}
+
+static dgm_err take_settings(const dgm_repeat *r, dgm_config *config)
+{
+    const char *name;
+    json_t *value;
+    dgm_text text = {0};
+    dgm_err err = DGM_OK;
+    json_object_foreach(json_object_get(r->record, "settings"), name, value)
+    {
+        if (err != DGM_OK || is_left_out(r, name)) continue;
+        char *bytes = json_is_string(value) ? dgm_json_text_bytes(json_string_value(value)) : NULL;
+        err = bytes != NULL ? dgm_text_printf(&text, "%s = %s\n", name, bytes) : DGM_FAIL(DGM_ERR_INPUT, "%s: the setting %s is no text", r->path, name);
+        free(bytes);
+    }
+    if (err == DGM_OK && text.text != NULL) err = dgm_config_read_text(config, text.text, r->path);
+    dgm_text_fini(&text);
+    return err == DGM_ERR_USAGE ? DGM_FAIL(DGM_ERR_INPUT, "%s (the run had Dragoman %s, this is %s)", dgm_error_text(), text_of(r->record, "version"), PACKAGE_VERSION)
+                                : err;
+}
+
+/* ---- beginning ---- */
+
+static dgm_err check_out(const dgm_config *config, const char *dir)
+{
+    DGM_TRY(dgm_config_require(config, "out"));
+    char *here = realpath(dgm_config_text(config, "out"), NULL), *there = realpath(dir, NULL);
+    bool same = here != NULL && there != NULL && strcmp(here, there) == 0;
+    free(here);
+    free(there);
+    return same ? DGM_FAIL(DGM_ERR_USAGE, "--out %s is the folder of the run to repeat: choose another one", dgm_config_text(config, "out")) : DGM_OK;
+}
+
+static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
+{
+    const char *given = dgm_config_text(config, "repeat");
+    if (dgm_config_has(config, "config"))
+        return DGM_FAIL(DGM_ERR_USAGE, "--config with --repeat: the settings are those of the run");
+    r->path = dgm_io_is_dir(given) ? dgm_io_join(given, "run.json") : strdup(given);
+    if (r->path == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
+    char *dir = folder_of(r->path);
+    dgm_err err = dir != NULL ? check_out(config, dir) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
+    if (err == DGM_OK) err = dgm_run_record_read(r->path, &r->record);
+    if (err == DGM_OK) err = check_course(r, dir);
+    if (err == DGM_OK) err = check_given(r, config);
+    if (err == DGM_OK) err = take_settings(r, config);
+    if (err == DGM_OK) err = check_kernels(r, config);
+    if (err == DGM_OK) err = check_layout(r, world, config);
+    if (err == DGM_OK) err = find_data(r, config);
+    if (err == DGM_OK) err = find_init(r, config);
+    if (err == DGM_OK && world->rank == 0) err = check_data(r, config);
+    if (err == DGM_OK && world->rank == 0) err = check_init(r, config);
+    if (err == DGM_OK && world->rank == 0) warn_of_build(r);
+    free(dir);
+    return err;
+}
+
+dgm_err dgm_repeat_begin(dgm_config *config, dgm_repeat *out)
+{
+    dgm_grid *world;
+    *out = (dgm_repeat){0};
+    DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &world));
+    dgm_err err = dgm_coll_agree(world, DGM_AXIS_WORLD, begin(config, world, out));
+    dgm_grid_destroy(world);
+    return err;
+}
+
+void dgm_repeat_fini(dgm_repeat *repeat)
+{
+    json_decref(repeat->record);
+    free(repeat->path);
+    *repeat = (dgm_repeat){0};
+}
+
+/* ---- the end ---- */
+
+/* The hash of one of the files: as it was recorded, or of the file itself where that was not done.  *is_there: the file still is, as it was. */
+static dgm_err hash_of(const json_t *record, const char *dir, const char *file, const char *name, char *hex, bool *is_there)
+{
+    const char *recorded = text_of(json_object_get(record, "result"), name);
+    char now[DGM_SHA256_HEX] = "", *path = dgm_io_join(dir, file);
+    dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", dir);
+    bool exists = path != NULL && dgm_io_exists(path);
+    if (err == DGM_OK && exists) err = dgm_sha256_file(path, now);
+    if (err == DGM_OK) {
+        snprintf(hex, DGM_SHA256_HEX, "%s", recorded[0] != '\0' ? recorded : now);
+        *is_there = exists && strcmp(hex, now) == 0;
+        if (exists && !*is_there) dgm_log(DGM_LOG_WARN, "%s is not what it was when training ended: what run.json recorded then counts", path);
+    }
+    free(path);
+    return err;
+}
+
+/* Where they part, from the files: those of the first run may be gone, and a changed one would mislead. */
+static dgm_err tell_where(const char *dir, const char *out, bool files_there)
+{
+    dgm_comparison comparison;
+    char verdict[512];
+    if (!files_there)
+        return DGM_FAIL(DGM_ERR_DIFFERENT, "the result is not that of the run; the files of %s are not there any more to see where they part", dir);
+    DGM_TRY(dgm_compare(dir, out, &comparison));
+    dgm_comparison_print(&comparison, stdout);
+    dgm_comparison_verdict(&comparison, verdict, sizeof verdict);
+    dgm_err err = DGM_FAIL(DGM_ERR_DIFFERENT, "the result is not that of the run: %s", verdict);
+    dgm_comparison_fini(&comparison);
+    return err;
+}
+
+dgm_err dgm_repeat_compare(const dgm_repeat *repeat, const char *out)
+{
+    static const struct { const char *file, *name; } files[] = {{"model.safetensors", "model"}, {"metrics.jsonl", "metrics"}, {"trace.jsonl", "trace"}};
+    json_t *record = NULL;
+    char *dir = folder_of(repeat->path);
+    bool same = true, all_there = true;
+    dgm_err err = dir != NULL ? dgm_run_record_read(out, &record) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", repeat->path);
+    for (int i = 0; i < 3 && err == DGM_OK; i++) {
+        char was[DGM_SHA256_HEX] = "", is[DGM_SHA256_HEX] = "";
+        bool was_there = false, is_there = false;
+        err = hash_of(repeat->record, dir, files[i].file, files[i].name, was, &was_there);
+        if (err == DGM_OK) err = hash_of(record, out, files[i].file, files[i].name, is, &is_there);
+        if (err != DGM_OK || was[0] == '\0' || is[0] == '\0') continue; /* a trace that one of them did not write */
+        bool equal = strcmp(was, is) == 0;
+        printf("%-18s %-14s %s\n", files[i].file, equal ? "identical" : "not identical", is);
+        same = same && equal;
+        all_there = all_there && (was_there || i == 2);
+    }
+    if (err == DGM_OK && !same) err = tell_where(dir, out, all_there);
+    else if (err == DGM_OK) printf("identical: %s repeats %s\n", out, dir);
+    json_decref(record);
+    free(dir);
+    return err;
+}
