@@ -1,35 +1,19 @@
-/* BLEU's counting, exact: the n-grams of a sentence are paths in a trie, so an n-gram is one node and no two share a number.
- *
- * The references build the trie; the hypothesis only walks it, and stops at the first token that no reference continues with.
- * All memory is kept from sentence to sentence. */
+/* Words become numbers, n-grams are counted by sorting (ngrams.h), and the rest is the formula. */
 #include "dgm/bleu.h"
+
+#include "dgm/ngrams.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
-
-typedef struct {
-    int32_t parent, token; /* the n-gram is its parent's followed by this token; parent 0 is the empty n-gram */
-    int32_t in_refs;       /* most often in any one reference */
-    int32_t in_this_ref, ref; /* how often in reference number `ref` */
-    int32_t in_hyp;
-} ngram;
-
-typedef struct { /* open addressing; slots hold index + 1, 0 is free */
-    int32_t *slot;
-    size_t n_slots, room; /* n_slots: a power of two, in use for this sentence */
-} hash_table;
 
 struct dgm_bleu {
     dgm_bleu_options options;
-    dgm_mt_tokens hyp, *ref;
+    dgm_mt_tokens hyp, *ref; /* [n_refs_room] */
+    dgm_id_list hyp_ids, *ref_ids;
     int n_refs_room;
-    dgm_mt_span *word; /* distinct tokens of the references */
-    ngram *node;        /* node[0] is the empty n-gram */
-    int32_t n_words, n_nodes;
-    int64_t words_room, nodes_room;
-    hash_table words, nodes;
+    dgm_word_ids words;
+    dgm_ngrams ngrams;
 };
 
 static const char *const smoothing_names[DGM_BLEU_N_SMOOTHINGS] = {"exp", "floor", "add-k", "none"};
@@ -57,112 +41,16 @@ void dgm_bleu_destroy(dgm_bleu *b)
 {
     if (b == NULL) return;
     dgm_mt_tokens_fini(&b->hyp);
-    for (int r = 0; r < b->n_refs_room; r++) dgm_mt_tokens_fini(&b->ref[r]);
+    dgm_id_list_fini(&b->hyp_ids);
+    for (int r = 0; r < b->n_refs_room; r++) {
+        dgm_mt_tokens_fini(&b->ref[r]);
+        dgm_id_list_fini(&b->ref_ids[r]);
+    }
     free(b->ref);
-    free(b->word);
-    free(b->node);
-    free(b->words.slot);
-    free(b->nodes.slot);
+    free(b->ref_ids);
+    dgm_word_ids_fini(&b->words);
+    dgm_ngrams_fini(&b->ngrams);
     free(b);
-}
-
-/* Empties a table and makes it at least twice as large as the n entries it may come to hold; it shrinks again after a long line,
- * or emptying it would cost every later one. */
-static dgm_err table_clear(hash_table *table, int64_t n)
-{
-    size_t need = 64;
-    while (need < 2 * (size_t)n) need *= 2;
-    if (need > table->room) {
-        int32_t *slot = realloc(table->slot, need * sizeof *slot);
-        if (slot == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "table of %zu n-grams", need);
-        table->slot = slot;
-        table->room = need;
-    }
-    table->n_slots = need;
-    memset(table->slot, 0, need * sizeof *table->slot);
-    return DGM_OK;
-}
-
-/* Room for what references of n_tokens altogether can bring. */
-static dgm_err clear_for(dgm_bleu *b, int64_t n_tokens)
-{
-    int64_t n_nodes = n_tokens * DGM_BLEU_ORDER + 1;
-    if (n_nodes > INT32_MAX / 4) return DGM_FAIL(DGM_ERR_INPUT, "a reference of %lld tokens is too long for BLEU", (long long)n_tokens);
-    if (n_tokens > b->words_room) {
-        dgm_mt_span *word = realloc(b->word, (size_t)n_tokens * sizeof *word);
-        if (word == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%lld tokens", (long long)n_tokens);
-        b->word = word;
-        b->words_room = n_tokens;
-    }
-    if (n_nodes > b->nodes_room) {
-        ngram *node = realloc(b->node, (size_t)n_nodes * sizeof *node);
-        if (node == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%lld n-grams", (long long)n_nodes);
-        b->node = node;
-        b->nodes_room = n_nodes;
-    }
-    b->n_words = 0;
-    b->n_nodes = 1;
-    DGM_TRY(table_clear(&b->words, n_tokens));
-    return table_clear(&b->nodes, n_nodes);
-}
-
-/* The number of a token, -1 when it is not there and `add` is false. */
-static int32_t word_id(dgm_bleu *b, dgm_mt_span token, bool add)
-{
-    size_t mask = b->words.n_slots - 1, at = XXH3_64bits(token.text, token.n_bytes) & mask;
-    for (; b->words.slot[at] != 0; at = (at + 1) & mask) {
-        int32_t id = b->words.slot[at] - 1;
-        if (b->word[id].n_bytes == token.n_bytes && memcmp(b->word[id].text, token.text, token.n_bytes) == 0) return id;
-    }
-    if (!add) return -1;
-    b->word[b->n_words] = token;
-    b->words.slot[at] = b->n_words + 1;
-    return b->n_words++;
-}
-
-/* The n-gram `parent` followed by `token`, 0 when it is not there and `add` is false. */
-static int32_t child(dgm_bleu *b, int32_t parent, int32_t token, bool add)
-{
-    uint64_t key = (uint64_t)(uint32_t)parent << 32 | (uint32_t)token;
-    size_t mask = b->nodes.n_slots - 1, at = (size_t)((key * UINT64_C(0x9E3779B97F4A7C15)) >> 32) & mask;
-    for (; b->nodes.slot[at] != 0; at = (at + 1) & mask) {
-        int32_t i = b->nodes.slot[at] - 1;
-        if (b->node[i].parent == parent && b->node[i].token == token) return i;
-    }
-    if (!add) return 0;
-    b->node[b->n_nodes] = (ngram){.parent = parent, .token = token, .ref = -1};
-    b->nodes.slot[at] = b->n_nodes + 1;
-    return b->n_nodes++;
-}
-
-/* Adds the n-grams of reference r. */
-static void add_reference(dgm_bleu *b, int r)
-{
-    const dgm_mt_tokens *ref = &b->ref[r];
-    for (int64_t from = 0; from < ref->n; from++) {
-        int32_t at = 0;
-        for (int64_t i = from; i < ref->n && i < from + DGM_BLEU_ORDER; i++) {
-            at = child(b, at, word_id(b, ref->token[i], true), true);
-            ngram *g = &b->node[at];
-            if (g->ref != r) g->ref = r, g->in_this_ref = 0;
-            g->in_this_ref++;
-            g->in_refs = DGM_MAX(g->in_refs, g->in_this_ref);
-        }
-    }
-}
-
-static void match_hypothesis(dgm_bleu *b, dgm_bleu_counts *counts)
-{
-    for (int64_t from = 0; from < b->hyp.n; from++) {
-        int32_t at = 0;
-        for (int n = 0; n < DGM_BLEU_ORDER && from + n < b->hyp.n; n++) {
-            int32_t token = word_id(b, b->hyp.token[from + n], false);
-            if (token < 0 || (at = child(b, at, token, false)) == 0) break;
-            counts->correct[n] += b->node[at].in_hyp < b->node[at].in_refs;
-            b->node[at].in_hyp++;
-        }
-    }
-    for (int n = 0; n < DGM_BLEU_ORDER; n++) counts->total[n] = DGM_MAX(b->hyp.n - n, 0);
 }
 
 static int64_t closest_length(const dgm_bleu *b, int n_refs)
@@ -175,33 +63,45 @@ static int64_t closest_length(const dgm_bleu *b, int n_refs)
     return closest;
 }
 
-static dgm_err tokenize_references(dgm_bleu *b, const dgm_mt_span *refs, int n_refs, int64_t *n_tokens)
+static dgm_err reserve_references(dgm_bleu *b, int n_refs)
 {
-    if (n_refs > b->n_refs_room) {
-        dgm_mt_tokens *more = realloc(b->ref, (size_t)n_refs * sizeof *more);
-        if (more == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d references", n_refs);
-        memset(more + b->n_refs_room, 0, (size_t)(n_refs - b->n_refs_room) * sizeof *more);
-        b->ref = more;
-        b->n_refs_room = n_refs;
+    if (n_refs <= b->n_refs_room) return DGM_OK;
+    dgm_mt_tokens *tokens = realloc(b->ref, (size_t)n_refs * sizeof *tokens);
+    if (tokens != NULL) b->ref = tokens;
+    dgm_id_list *ids = tokens != NULL ? realloc(b->ref_ids, (size_t)n_refs * sizeof *ids) : NULL;
+    if (ids == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d references", n_refs);
+    b->ref_ids = ids;
+    for (; b->n_refs_room < n_refs; b->n_refs_room++) {
+        tokens[b->n_refs_room] = (dgm_mt_tokens){0};
+        ids[b->n_refs_room] = (dgm_id_list){0};
     }
-    *n_tokens = 0;
+    return DGM_OK;
+}
+
+/* Tokens and numbers of all lines. */
+static dgm_err take_lines(dgm_bleu *b, dgm_mt_span hyp, const dgm_mt_span *refs, int n_refs)
+{
+    const dgm_bleu_options *o = &b->options;
+    DGM_TRY(reserve_references(b, n_refs));
+    DGM_TRY(dgm_mt_tokenize(o->tokenizer, o->lowercase, hyp.text, hyp.n_bytes, &b->hyp));
+    int64_t n_tokens = b->hyp.n;
     for (int r = 0; r < n_refs; r++) {
-        DGM_TRY(dgm_mt_tokenize(b->options.tokenizer, b->options.lowercase, refs[r].text, refs[r].n_bytes, &b->ref[r]));
-        *n_tokens += b->ref[r].n;
+        DGM_TRY(dgm_mt_tokenize(o->tokenizer, o->lowercase, refs[r].text, refs[r].n_bytes, &b->ref[r]));
+        n_tokens += b->ref[r].n;
     }
+    DGM_TRY(dgm_word_ids_clear(&b->words, n_tokens));
+    DGM_TRY(dgm_word_ids_list(&b->words, &b->hyp, &b->hyp_ids));
+    for (int r = 0; r < n_refs; r++) DGM_TRY(dgm_word_ids_list(&b->words, &b->ref[r], &b->ref_ids[r]));
     return DGM_OK;
 }
 
 dgm_err dgm_bleu_count(dgm_bleu *b, dgm_mt_span hyp, const dgm_mt_span *refs, int n_refs, dgm_bleu_counts *out)
 {
     DGM_ASSERT(n_refs >= 1);
-    int64_t n_tokens = 0;
     dgm_bleu_counts counts = {0};
-    DGM_TRY(tokenize_references(b, refs, n_refs, &n_tokens));
-    DGM_TRY(dgm_mt_tokenize(b->options.tokenizer, b->options.lowercase, hyp.text, hyp.n_bytes, &b->hyp));
-    DGM_TRY(clear_for(b, n_tokens));
-    for (int r = 0; r < n_refs; r++) add_reference(b, r);
-    match_hypothesis(b, &counts);
+    DGM_TRY(take_lines(b, hyp, refs, n_refs));
+    DGM_TRY(dgm_ngrams_match(&b->ngrams, DGM_BLEU_ORDER, b->words.n, &b->hyp_ids, b->ref_ids, n_refs, counts.correct));
+    for (int n = 0; n < DGM_BLEU_ORDER; n++) counts.total[n] = DGM_MAX(b->hyp.n - n, 0);
     counts.hyp_len = b->hyp.n;
     counts.ref_len = closest_length(b, n_refs);
     *out = counts;
@@ -273,7 +173,7 @@ void dgm_bleu_report(const dgm_bleu_options *options, const dgm_bleu_counts *c, 
     bool has_value = options->smoothing == DGM_BLEU_SMOOTH_FLOOR || options->smoothing == DGM_BLEU_SMOOTH_ADD_K;
     if (has_value) snprintf(smooth, sizeof smooth, "%s[%.2f]", smoothing_names[options->smoothing], smooth_value(options));
     else snprintf(smooth, sizeof smooth, "%s", smoothing_names[options->smoothing]);
-    *out = (dgm_metric_score){.name = "BLEU", .score = s.score};
+    *out = (dgm_metric_score){.name = "BLEU", .score = s.score, .higher_is_better = true};
     snprintf(out->signature, sizeof out->signature, "nrefs:%d|case:%s|eff:%s|tok:%s|smooth:%s|version:%s", n_refs,
              options->lowercase ? "lc" : "mixed", options->effective_order ? "yes" : "no",
              dgm_mt_tokenizer_name(options->tokenizer), smooth, dgm_metric_version());

@@ -181,7 +181,7 @@ static dgm_err show_json(const evaluation *e, double loss, double nll, double pe
                              "src", e->src.name, "lines", (json_int_t)e->n_lines, "src_tokens", (json_int_t)n_src, "ref_tokens",
                              (json_int_t)e->loss.n_tokens, "ref_words", (json_int_t)e->n_words, "label_smoothing",
                              dgm_config_real(e->config, "label_smoothing"), "loss", number(loss), "nll", number(nll), "perplexity",
-                             number(per_token), "perplexity_per_word", number(per_word), "bleu", dgm_metric_json(&e->bleu));
+                             number(per_token), "perplexity_per_word", number(per_word), "bleu", dgm_metric_json(&e->bleu, (int)dgm_config_int(e->config, "width")));
     if (json == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "JSON of the evaluation");
     int failed = json_dumpf(json, stdout, JSON_INDENT(1));
     putchar('\n');

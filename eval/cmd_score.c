@@ -1,9 +1,9 @@
 /* dragoman score: scores finished translations against references, in the words and digits of sacreBLEU.
  *
+ * Everything is read and counted before the first score is printed, so that a file that cannot be read leaves no half of a result.
  * Needs no MPI: three thousand lines take a few hundredths of a second. */
-#include "dgm/bleu.h"
 #include "dgm/cli.h"
-#include "dgm/lines.h"
+#include "dgm/paired_report.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,144 +11,238 @@
 static const dgm_option options[] = {
     {"hyp", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE", "translations to score, each FILE by itself; - is standard input"},
     {"ref", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE", "references; several are alternatives of each other, line by line"},
-    {"tokenize", DGM_OPTION_CHOICE, "13a", 0, 0, DGM_MT_TOKENIZER_NAMES, "NAME", "how lines become words"},
-    {"lowercase", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "compare in lower case"},
-    {"smooth_method", DGM_OPTION_CHOICE, "exp", 0, 0, DGM_BLEU_SMOOTHING_NAMES, "NAME", "what a precision of zero becomes"},
-    {"smooth_value", DGM_OPTION_REAL, NULL, 0, 1000, NULL, "X", "of floor (0.1 if not given) and add-k (1)"},
-    {"sentence", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "a score per line, with effective order, instead of one per file"},
-    {"width", DGM_OPTION_INT, "1", 0, 15, NULL, "N", "decimals of the printed score"},
+    {"sentence", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "a score per line, BLEU with effective order, instead of one per file"},
+    {"width", DGM_OPTION_INT, "1", 0, 15, NULL, "N", "decimals of printed scores"},
     {"json", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "JSON with all digits; with --sentence one object per line"},
+    {"score_only", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "print nothing but scores"},
+    {"short", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "print signatures with short keys"},
+    {"seed", DGM_OPTION_INT, "12345", 0, 9e15, NULL, "N", "of the random numbers of --confidence and the paired tests"},
+    {"paired_bs", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "compare the FILEs of --hyp with the first: paired bootstrap test"},
+    {"paired_bs_n", DGM_OPTION_INT, "1000", 2, 10000000, NULL, "N", "resamples of --paired-bs"},
+    {"paired_ar", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "the same by approximate randomization"},
+    {"paired_ar_n", DGM_OPTION_INT, "10000", 1, 10000000, NULL, "N", "trials of --paired-ar"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
+};
+
+/* What sacreBLEU calls the same. */
+static const struct { const char *theirs, *ours; } aliases[] = {
+    {"--input", "--hyp"}, {"-i", "--hyp"}, {"--sentence-level", "--sentence"}, {"-sl", "--sentence"}, {"-m", "--metrics"},
+    {"-tok", "--tokenize"}, {"-lc", "--lowercase"}, {"-s", "--smooth-method"}, {"-sv", "--smooth-value"}, {"-cc", "--chrf-char-order"},
+    {"-cw", "--chrf-word-order"}, {"-ci", "--confidence"}, {"-cin", "--confidence-n"}, {"-pbs", "--paired-bs"}, {"-pbsn", "--paired-bs-n"},
+    {"-par", "--paired-ar"}, {"-parn", "--paired-ar-n"}, {"-b", "--score-only"}, {"-sh", "--short"}, {"-w", "--width"},
 };
 
 typedef struct {
     const dgm_config *config;
-    dgm_bleu_options bleu;
-    dgm_lines *refs;
-    int n_refs;
-    dgm_mt_span *ref_line; /* [n_refs] */
-    json_t *systems;       /* JSON of several files */
-} scoring;
+    dgm_scoring scoring;
+    dgm_metric_style style;
+    dgm_paired_test test;
+    int64_t n_trials;
+    bool sentence, json;
+    dgm_lines *refs, *hyps;
+    int n_refs, n_hyps;
+    const char **name;       /* [n_hyps] */
+    dgm_text_counts *counts; /* [n_hyps] */
+    json_t *results;
+} score_run;
 
-static dgm_err read_options(scoring *s)
+/* ---- options ---- */
+
+static dgm_err check_stdin(const dgm_config *c)
 {
-    const dgm_config *c = s->config;
-    DGM_TRY(dgm_config_require(c, "hyp"));
-    DGM_TRY(dgm_config_require(c, "ref"));
-    DGM_TRY(dgm_mt_tokenizer_find(dgm_config_text(c, "tokenize"), &s->bleu.tokenizer));
-    DGM_TRY(dgm_bleu_smoothing_find(dgm_config_text(c, "smooth_method"), &s->bleu.smoothing));
-    s->bleu.lowercase = dgm_config_flag(c, "lowercase");
-    s->bleu.effective_order = dgm_config_flag(c, "sentence");
-    s->bleu.smooth_value_given = dgm_config_has(c, "smooth_value");
-    if (s->bleu.smooth_value_given) {
-        if (s->bleu.smoothing != DGM_BLEU_SMOOTH_FLOOR && s->bleu.smoothing != DGM_BLEU_SMOOTH_ADD_K)
-            return DGM_FAIL(DGM_ERR_USAGE, "--smooth-value belongs to --smooth-method floor or add-k, not %s", dgm_config_text(c, "smooth_method"));
-        s->bleu.smooth_value = dgm_config_real(c, "smooth_value");
-    }
-    int n_stdin = 0;
-    for (int i = 0; i < dgm_config_count(c, "hyp"); i++) n_stdin += strcmp(dgm_config_item(c, "hyp", i), "-") == 0;
-    for (int i = 0; i < dgm_config_count(c, "ref"); i++) n_stdin += strcmp(dgm_config_item(c, "ref", i), "-") == 0;
-    return n_stdin <= 1 ? DGM_OK : DGM_FAIL(DGM_ERR_USAGE, "standard input (-) can be read once, not %d times", n_stdin);
+    int n = 0;
+    for (int i = 0; i < dgm_config_count(c, "hyp"); i++) n += strcmp(dgm_config_item(c, "hyp", i), "-") == 0;
+    for (int i = 0; i < dgm_config_count(c, "ref"); i++) n += strcmp(dgm_config_item(c, "ref", i), "-") == 0;
+    return n <= 1 ? DGM_OK : DGM_FAIL(DGM_ERR_USAGE, "standard input (-) can be read once, not %d times", n);
 }
 
-static dgm_err read_references(scoring *s)
+static dgm_err read_test(score_run *s)
 {
-    int n = dgm_config_count(s->config, "ref");
-    s->refs = calloc((size_t)n, sizeof *s->refs);
-    s->ref_line = calloc((size_t)n, sizeof *s->ref_line);
-    if (s->refs == NULL || s->ref_line == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d references", n);
-    for (s->n_refs = 0; s->n_refs < n; s->n_refs++)
-        DGM_TRY(dgm_lines_read(dgm_config_item(s->config, "ref", s->n_refs), &s->refs[s->n_refs]));
+    const dgm_config *c = s->config;
+    bool bs = dgm_config_flag(c, "paired_bs"), ar = dgm_config_flag(c, "paired_ar");
+    s->test = bs ? DGM_PAIRED_BOOTSTRAP : ar ? DGM_PAIRED_RANDOMIZATION : DGM_PAIRED_NONE;
+    s->n_trials = dgm_config_int(c, bs ? "paired_bs_n" : "paired_ar_n");
+    if (bs && ar) return DGM_FAIL(DGM_ERR_USAGE, "--paired-bs and --paired-ar are two tests: choose one");
+    if (s->sentence && (bs || ar || dgm_config_flag(c, "confidence")))
+        return DGM_FAIL(DGM_ERR_USAGE, "--sentence scores single lines; --confidence and the paired tests need a whole text");
+    if (s->test == DGM_PAIRED_NONE) return DGM_OK;
+    if (dgm_config_count(c, "hyp") < 2)
+        return DGM_FAIL(DGM_ERR_USAGE, "a paired test compares systems: give --hyp two files or more, the first is what the others are compared with");
+    for (int i = 0; i < dgm_config_count(c, "hyp"); i++)
+        for (int k = 0; k < i; k++)
+            if (strcmp(dgm_config_item(c, "hyp", i), dgm_config_item(c, "hyp", k)) == 0)
+                return DGM_FAIL(DGM_ERR_USAGE, "--hyp %s is given twice: a system cannot be compared with itself", dgm_config_item(c, "hyp", i));
     return DGM_OK;
 }
 
-static dgm_err count_line(scoring *s, dgm_bleu *bleu, const dgm_lines *hyp, int64_t i, dgm_bleu_counts *counts)
+static dgm_err read_options(score_run *s)
 {
-    for (int r = 0; r < s->n_refs; r++) s->ref_line[r] = s->refs[r].line[i];
-    dgm_err err = dgm_bleu_count(bleu, hyp->line[i], s->ref_line, s->n_refs, counts);
-    return err == DGM_OK ? err : dgm_error_context(err, "%s, line %lld", hyp->name, (long long)i + 1);
+    const dgm_config *c = s->config;
+    dgm_metric_choice choice;
+    DGM_TRY(dgm_config_require(c, "hyp"));
+    DGM_TRY(dgm_config_require(c, "ref"));
+    DGM_TRY(check_stdin(c));
+    s->sentence = dgm_config_flag(c, "sentence");
+    s->json = dgm_config_flag(c, "json");
+    s->style = (dgm_metric_style){.width = (int)dgm_config_int(c, "width"), .score_only = dgm_config_flag(c, "score_only"),
+                                  .short_signature = dgm_config_flag(c, "short")};
+    DGM_TRY(read_test(s));
+    DGM_TRY(dgm_metric_choice_read(c, s->sentence, &choice));
+    choice.seed = (uint64_t)dgm_config_int(c, "seed");
+    return dgm_scoring_init(&s->scoring, &choice, dgm_config_count(c, "ref"));
 }
 
-/* One score as text or JSON; with several files each says which it belongs to. */
-static dgm_err show(scoring *s, const dgm_lines *hyp, const dgm_bleu_counts *counts)
+/* ---- reading and counting ---- */
+
+static dgm_err read_list(const dgm_config *config, const char *option, dgm_lines **out, int *n_read)
 {
-    dgm_metric_score score;
-    bool many = dgm_config_count(s->config, "hyp") > 1, sentence = dgm_config_flag(s->config, "sentence");
-    dgm_bleu_report(&s->bleu, counts, s->n_refs, &score);
-    if (!dgm_config_flag(s->config, "json")) {
-        if (many) printf("%s: ", hyp->name);
-        dgm_metric_print(stdout, &score, (int)dgm_config_int(s->config, "width"));
-        return DGM_OK;
-    }
-    json_t *object = dgm_metric_json(&score);
-    if (object == NULL || (many && json_object_set_new(object, "system", json_string(hyp->name)) != 0)) {
-        json_decref(object);
-        return DGM_FAIL(DGM_ERR_NOMEM, "JSON of a score");
-    }
-    if (many && !sentence)
-        return json_array_append_new(s->systems, object) == 0 ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "JSON of a score");
-    int failed = json_dumpf(object, stdout, sentence ? JSON_COMPACT : JSON_INDENT(1));
-    putchar('\n');
-    json_decref(object);
-    return failed ? DGM_FAIL(DGM_ERR_IO, "standard output: the score could not be written") : DGM_OK;
+    int n = dgm_config_count(config, option);
+    *out = calloc((size_t)n, sizeof **out);
+    if (*out == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d files", n);
+    for (*n_read = 0; *n_read < n; ++*n_read) DGM_TRY(dgm_lines_read(dgm_config_item(config, option, *n_read), &(*out)[*n_read]));
+    return DGM_OK;
 }
 
-static dgm_err score_lines(scoring *s, const dgm_lines *hyp)
+static dgm_err read_files(score_run *s)
 {
-    dgm_err err = DGM_OK;
-    dgm_bleu *bleu = NULL;
-    dgm_bleu_counts counts, sum = {0};
-    bool sentence = dgm_config_flag(s->config, "sentence");
-    for (int r = 0; r < s->n_refs; r++) DGM_TRY(dgm_lines_check_aligned(hyp, &s->refs[r]));
-    if (hyp->n == 0) return DGM_FAIL(DGM_ERR_INPUT, "%s is empty: there is nothing to score", hyp->name);
-    DGM_TRY(dgm_bleu_create(&s->bleu, &bleu));
-    for (int64_t i = 0; i < hyp->n; i++) {
-        DGM_GOTO(count_line(s, bleu, hyp, i, &counts));
-        if (sentence) DGM_GOTO(show(s, hyp, &counts));
-        dgm_bleu_add(&sum, &counts);
+    DGM_TRY(read_list(s->config, "ref", &s->refs, &s->n_refs));
+    DGM_TRY(read_list(s->config, "hyp", &s->hyps, &s->n_hyps));
+    for (int i = 0; i < s->n_hyps; i++) {
+        for (int r = 0; r < s->n_refs; r++) DGM_TRY(dgm_lines_check_aligned(&s->hyps[i], &s->refs[r]));
+        if (s->hyps[i].n == 0) return DGM_FAIL(DGM_ERR_INPUT, "%s is empty: there is nothing to score", s->hyps[i].name);
     }
-    if (!sentence) err = show(s, hyp, &sum);
-fail:
-    dgm_bleu_destroy(bleu);
-    return err;
+    return DGM_OK;
 }
 
-static dgm_err score_files(scoring *s)
+static dgm_err count_all(score_run *s)
 {
-    DGM_TRY(read_options(s));
-    DGM_TRY(read_references(s));
-    s->systems = json_array();
-    if (s->systems == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "JSON of scores");
-    for (int i = 0; i < dgm_config_count(s->config, "hyp"); i++) {
-        dgm_lines hyp = {0};
-        DGM_TRY(dgm_lines_read(dgm_config_item(s->config, "hyp", i), &hyp));
-        dgm_err err = score_lines(s, &hyp);
-        dgm_lines_fini(&hyp);
-        DGM_TRY(err);
+    bool keep_lines = s->sentence || s->test != DGM_PAIRED_NONE || s->scoring.choice.n_resamples > 0;
+    s->name = calloc((size_t)s->n_hyps, sizeof *s->name);
+    s->counts = calloc((size_t)s->n_hyps, sizeof *s->counts);
+    if (s->name == NULL || s->counts == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d files", s->n_hyps);
+    for (int i = 0; i < s->n_hyps; i++) {
+        s->name[i] = s->hyps[i].name;
+        DGM_TRY(dgm_scoring_count(&s->scoring, &s->hyps[i], s->refs, keep_lines, &s->counts[i]));
     }
-    if (json_array_size(s->systems) == 0) return DGM_OK;
-    int failed = json_dumpf(s->systems, stdout, JSON_INDENT(1));
+    return DGM_OK;
+}
+
+/* ---- showing ---- */
+
+static dgm_err dump(json_t *json, size_t flags)
+{
+    if (json == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "JSON of scores");
+    int failed = json_dumpf(json, stdout, flags);
     putchar('\n');
     return failed ? DGM_FAIL(DGM_ERR_IO, "standard output: the scores could not be written") : DGM_OK;
 }
 
+/* The object of one score; with several files it says which it belongs to. */
+static json_t *score_json(const score_run *s, const char *system, const dgm_metric_score *score)
+{
+    json_t *object = dgm_metric_json(score, s->style.width);
+    if (s->n_hyps == 1 || object == NULL || json_object_set_new(object, "system", json_string(system)) == 0) return object;
+    json_decref(object);
+    return NULL;
+}
+
+/* The scores of a text or of one of its lines. */
+static dgm_err show(score_run *s, const char *system, const dgm_metric_score *scores)
+{
+    int n = s->scoring.choice.n_metrics;
+    if (!s->json) {
+        if (s->n_hyps == 1) dgm_metric_print_all(stdout, "", scores, n, &s->style);
+        for (int m = 0; s->n_hyps > 1 && m < n; m++) {
+            printf("%s: ", system);
+            dgm_metric_print_all(stdout, "", &scores[m], 1, &s->style);
+        }
+        return DGM_OK;
+    }
+    for (int m = 0; m < n; m++) {
+        json_t *object = score_json(s, system, &scores[m]);
+        if (!s->sentence) {
+            if (json_array_append_new(s->results, object) != 0) return DGM_FAIL(DGM_ERR_NOMEM, "JSON of scores");
+            continue;
+        }
+        dgm_err err = dump(object, JSON_COMPACT);
+        json_decref(object);
+        DGM_TRY(err);
+    }
+    return DGM_OK;
+}
+
+static dgm_err show_each(score_run *s)
+{
+    dgm_metric_score scores[DGM_N_METRICS];
+    s->results = json_array();
+    for (int i = 0; i < s->n_hyps; i++) {
+        for (int64_t line = 0; s->sentence && line < s->hyps[i].n; line++) {
+            dgm_scoring_report_line(&s->scoring, &s->counts[i], line, scores);
+            DGM_TRY(show(s, s->name[i], scores));
+        }
+        if (s->sentence) continue;
+        DGM_TRY(dgm_scoring_report(&s->scoring, &s->counts[i], scores));
+        DGM_TRY(show(s, s->name[i], scores));
+    }
+    if (!s->json || s->sentence) return DGM_OK;
+    return dump(json_array_size(s->results) == 1 ? json_array_get(s->results, 0) : s->results, JSON_INDENT(1));
+}
+
+static dgm_err show_comparison(score_run *s)
+{
+    dgm_paired_report report;
+    DGM_TRY(dgm_paired_report_make(&s->scoring, s->counts, s->name, s->n_hyps, s->test, s->n_trials, &report));
+    dgm_err err = DGM_OK;
+    if (s->json) err = dump(s->results = dgm_paired_report_json(&report), JSON_INDENT(1));
+    else dgm_paired_report_print(stdout, &report, &s->style);
+    dgm_paired_report_fini(&report);
+    return err;
+}
+
+static dgm_err score_files(score_run *s)
+{
+    DGM_TRY(read_options(s));
+    DGM_TRY(read_files(s));
+    DGM_TRY(count_all(s));
+    return s->test == DGM_PAIRED_NONE ? show_each(s) : show_comparison(s);
+}
+
 static dgm_err run(dgm_config *config)
 {
-    scoring s = {.config = config};
+    score_run s = {.config = config};
     dgm_err err = score_files(&s);
+    for (int i = 0; s.counts != NULL && i < s.n_hyps; i++) dgm_text_counts_fini(&s.counts[i]);
+    for (int i = 0; s.hyps != NULL && i < s.n_hyps; i++) dgm_lines_fini(&s.hyps[i]);
     for (int r = 0; s.refs != NULL && r < s.n_refs; r++) dgm_lines_fini(&s.refs[r]);
+    dgm_scoring_fini(&s.scoring);
+    free(s.counts);
+    free(s.name);
+    free(s.hyps);
     free(s.refs);
-    free(s.ref_line);
-    json_decref(s.systems);
+    json_decref(s.results);
     return err;
+}
+
+static char *own_name(char *arg)
+{
+    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
+        if (strcmp(arg, aliases[i].theirs) == 0) return (char *)(uintptr_t)aliases[i].ours; /* read only from here on */
+    return arg;
 }
 
 int dgm_cmd_score(int argc, char **argv)
 {
-    static const dgm_option *const tables[] = {options};
+    static const dgm_option *const tables[] = {options, dgm_metric_option_table};
     static const dgm_cli_command command = {.name = "score", .synopsis = "--hyp FILE... --ref FILE... [options]",
-        .summary = "Scores finished translations: corpus or sentence BLEU, equal to sacreBLEU's.\n"
-                   "Line i of each FILE belongs to line i of the others; plain or compressed text (.zst, .gz, .xz).",
-        .tables = tables, .n_tables = 1, .run = run};
-    return dgm_cli_run(&command, argc, argv);
+        .summary = "Scores finished translations: BLEU, chrF and TER of texts or single lines, equal to sacreBLEU's, with intervals and tests.\n"
+                   "Line i of each FILE belongs to line i of the others; plain or compressed text (.zst, .gz, .xz).\n"
+                   "sacreBLEU's short options and --input and --sentence-level are understood as well.",
+        .tables = tables, .n_tables = 2, .run = run};
+    char **own = malloc(((size_t)argc + 1) * sizeof *own);
+    if (own == NULL) return dgm_cli_run(&command, argc, argv);
+    for (int i = 0; i < argc; i++) own[i] = i > 0 ? own_name(argv[i]) : argv[i];
+    own[argc] = NULL;
+    int code = dgm_cli_run(&command, argc, own);
+    free(own);
+    return code;
 }

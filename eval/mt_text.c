@@ -94,29 +94,68 @@ static bool cased_after(const char *text, size_t n, size_t at)
     return false;
 }
 
+static size_t start_of_last(const char *text, size_t end)
+{
+    size_t start = end - 1, width;
+    while (start > 0 && end - start < 4 && ((unsigned char)text[start] & 0xC0) == 0x80) start--;
+    dgm_mt_code_point(text, end, start, &width);
+    return start + width == end ? start : end - 1;
+}
+
+/* The last character before `end` that is not case-ignorable, is cased. */
+static bool cased_before(const char *text, size_t end)
+{
+    for (size_t width; end > 0;) {
+        size_t start = start_of_last(text, end);
+        int32_t c = dgm_mt_code_point(text, end, start, &width);
+        if (!is_case_ignorable(c)) return is_cased(c);
+        end = start;
+    }
+    return false;
+}
+
+size_t dgm_mt_rstrip(const char *text, size_t n)
+{
+    while (n > 0) {
+        size_t start = start_of_last(text, n), width;
+        if (!dgm_mt_is_white_space(dgm_mt_code_point(text, n, start, &width))) break;
+        n = start;
+    }
+    return n;
+}
+
+size_t dgm_mt_lstrip(const char *text, size_t n)
+{
+    size_t at = 0;
+    for (size_t width; at < n && dgm_mt_is_white_space(dgm_mt_code_point(text, n, at, &width)); at += width) {
+    }
+    return at;
+}
+
 dgm_err dgm_mt_lowercase(const char *text, size_t n, dgm_mt_buffer *out)
 {
     out->n = 0;
-    DGM_TRY(dgm_mt_buffer_reserve(out, n));
-    bool cased_before = false; /* the last character that is not case-ignorable, is cased */
+    DGM_TRY(dgm_mt_buffer_reserve(out, 2 * n)); /* no lower case has more than twice the bytes: U+023A grows from two to three */
+    char *to = out->data;
     for (size_t at = 0, width; at < n; at += width) {
-        int32_t c = dgm_mt_code_point(text, n, at, &width);
-        char low[8];
-        size_t n_low;
-        if (c < 0x80) {
-            low[0] = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
-            n_low = 1;
-        } else if (width == 1) { /* not UTF-8: kept */
-            low[0] = text[at];
-            n_low = 1;
-        } else if (c == 0x130) {
-            memcpy(low, "i\xCC\x87", n_low = 3);
-        } else {
-            bool final_sigma = c == 0x3A3 && cased_before && !cased_after(text, n, at + width);
-            n_low = (size_t)utf8proc_encode_char(final_sigma ? 0x3C2 : utf8proc_tolower(c), (utf8proc_uint8_t *)low);
+        unsigned char first = (unsigned char)text[at];
+        if (first < 0x80) {
+            *to++ = (char)(first >= 'A' && first <= 'Z' ? first + 32 : first);
+            width = 1;
+            continue;
         }
-        DGM_TRY(dgm_mt_buffer_append(out, low, n_low));
-        if (!is_case_ignorable(c)) cased_before = is_cased(c);
+        int32_t c = dgm_mt_code_point(text, n, at, &width);
+        if (width == 1) { /* not UTF-8: kept */
+            *to++ = text[at];
+        } else if (c == 0x130) {
+            memcpy(to, "i\xCC\x87", 3);
+            to += 3;
+        } else {
+            bool final_sigma = c == 0x3A3 && cased_before(text, at) && !cased_after(text, n, at + width);
+            to += utf8proc_encode_char(final_sigma ? 0x3C2 : utf8proc_tolower(c), (utf8proc_uint8_t *)to);
+        }
     }
-    return dgm_mt_buffer_append(out, "", 0);
+    out->n = (size_t)(to - out->data);
+    *to = '\0';
+    return DGM_OK;
 }

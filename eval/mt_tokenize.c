@@ -1,13 +1,12 @@
-/* The tokenizers' rules in the order of their definition, each one pass over the bytes.
- *
- * 13a is defined by regular expressions over characters (NIST's mteval-v13a.pl; sacreBLEU, Post 2018).  They name ASCII characters
- * and "not a digit" only, and a substitution only adds spaces, so working on the bytes of UTF-8 gives the same tokens. */
+/* The tokenizers by name: which rules each applies, and the last step of all, the splitting at white space. */
 #include "dgm/mt_tokenize.h"
+
+#include "mt_passes.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const names[DGM_MT_N_TOKENIZERS] = {"13a", "none"};
+static const char *const names[DGM_MT_N_TOKENIZERS] = {"13a", "intl", "zh", "char", "none"};
 
 const char *dgm_mt_tokenizer_name(dgm_mt_tokenizer tokenizer) { return names[tokenizer]; }
 
@@ -29,98 +28,10 @@ void dgm_mt_tokens_fini(dgm_mt_tokens *tokens)
     *tokens = (dgm_mt_tokens){0};
 }
 
-static bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
-/* The class [\{-\~\[-\` -\&\(-\+\:-\@\/]: ASCII punctuation except ' , - and the full stop; and the space. */
-static bool is_split_off(char c)
+dgm_err mt_run_passes(dgm_mt_tokens *tokens, const mt_pass *passes, size_t n)
 {
-    return (c >= '{' && c <= '~') || (c >= '[' && c <= '`') || (c >= ' ' && c <= '&') || (c >= '(' && c <= '+') ||
-           (c >= ':' && c <= '@') || c == '/';
-}
-
-/* Replaces every `from` by `to`, which is not longer. */
-static void replace(dgm_mt_buffer *text, const char *from, const char *to)
-{
-    size_t n_from = strlen(from), n_to = strlen(to), at = 0, kept = 0;
-    if (memmem(text->data, text->n, from, n_from) == NULL) return;
-    while (at < text->n) {
-        if (text->n - at >= n_from && memcmp(text->data + at, from, n_from) == 0) {
-            memcpy(text->data + kept, to, n_to);
-            kept += n_to;
-            at += n_from;
-        } else {
-            text->data[kept++] = text->data[at++];
-        }
-    }
-    text->data[text->n = kept] = '\0';
-}
-
-/* The passes below write at most three bytes for one; `out` has room for that. */
-static void put(dgm_mt_buffer *out, char c) { out->data[out->n++] = c; }
-
-static void put_alone(dgm_mt_buffer *out, char c)
-{
-    put(out, ' ');
-    put(out, c);
-    put(out, ' ');
-}
-
-/* s/([class])/ \1 /g */
-static void split_punctuation(const dgm_mt_buffer *in, dgm_mt_buffer *out)
-{
-    for (size_t i = 0; i < in->n; i++)
-        if (is_split_off(in->data[i])) put_alone(out, in->data[i]);
-        else put(out, in->data[i]);
-}
-
-static bool is_stop(char c) { return c == '.' || c == ','; }
-
-/* s/([^0-9])([.,])/\1 \2 /g: a match takes both, so a stop that was the second of one is not the first of the next. */
-static void split_stop_after_non_digit(const dgm_mt_buffer *in, dgm_mt_buffer *out)
-{
-    for (size_t i = 0; i < in->n; i++) {
-        put(out, in->data[i]);
-        if (!is_digit(in->data[i]) && i + 1 < in->n && is_stop(in->data[i + 1])) put_alone(out, in->data[++i]);
-    }
-}
-
-/* s/([.,])([^0-9])/ \1 \2/g */
-static void split_stop_before_non_digit(const dgm_mt_buffer *in, dgm_mt_buffer *out)
-{
-    for (size_t i = 0; i < in->n; i++) {
-        if (is_stop(in->data[i]) && i + 1 < in->n && !is_digit(in->data[i + 1])) {
-            put_alone(out, in->data[i]);
-            i++;
-        }
-        put(out, in->data[i]);
-    }
-}
-
-/* s/([0-9])(-)/\1 \2 /g */
-static void split_dash_after_digit(const dgm_mt_buffer *in, dgm_mt_buffer *out)
-{
-    for (size_t i = 0; i < in->n; i++) {
-        put(out, in->data[i]);
-        if (is_digit(in->data[i]) && i + 1 < in->n && in->data[i + 1] == '-') put_alone(out, in->data[++i]);
-    }
-}
-
-static dgm_err tokenize_13a(dgm_mt_tokens *tokens)
-{
-    static void (*const passes[])(const dgm_mt_buffer *, dgm_mt_buffer *) = {
-        split_punctuation, split_stop_after_non_digit, split_stop_before_non_digit, split_dash_after_digit};
     dgm_mt_buffer *text = &tokens->text, *out = &tokens->scratch;
-    replace(text, "<skipped>", "");
-    replace(text, "&quot;", "\"");
-    replace(text, "&amp;", "&");
-    replace(text, "&lt;", "<");
-    replace(text, "&gt;", ">");
-    /* The rules look at neighbours: a line is given a space at either end. */
-    DGM_TRY(dgm_mt_buffer_reserve(text, text->n + 2));
-    memmove(text->data + 1, text->data, text->n);
-    text->data[0] = text->data[text->n + 1] = ' ';
-    text->n += 2;
-    for (size_t i = 0; i < sizeof passes / sizeof *passes; i++) {
+    for (size_t i = 0; i < n; i++) {
         out->n = 0;
         DGM_TRY(dgm_mt_buffer_reserve(out, 3 * text->n));
         passes[i](text, out);
@@ -144,11 +55,15 @@ static dgm_err add_token(dgm_mt_tokens *tokens, const char *text, size_t n_bytes
     return DGM_OK;
 }
 
-static dgm_err split_at_white_space(dgm_mt_tokens *tokens)
+dgm_err dgm_mt_split(const char *text, size_t n, dgm_mt_tokens *tokens)
 {
-    const char *text = tokens->text.data;
-    size_t n = tokens->text.n, start = 0;
+    size_t start = 0;
+    tokens->n = 0;
     for (size_t at = 0, width; at < n; at += width) {
+        if (text[at] > ' ' && text[at] < 0x7F) { /* ASCII that is no white space */
+            width = 1;
+            continue;
+        }
         if (!dgm_mt_is_white_space(dgm_mt_code_point(text, n, at, &width))) continue;
         if (at > start) DGM_TRY(add_token(tokens, text + start, at - start));
         start = at + width;
@@ -156,12 +71,34 @@ static dgm_err split_at_white_space(dgm_mt_tokens *tokens)
     return n > start ? add_token(tokens, text + start, n - start) : DGM_OK;
 }
 
-dgm_err dgm_mt_tokenize(dgm_mt_tokenizer tokenizer, bool lowercase, const char *line, size_t n_bytes, dgm_mt_tokens *tokens)
+/* The line, in lower case if asked, without white space at its end. */
+static dgm_err take_line(bool lowercase, const char *line, size_t n_bytes, dgm_mt_tokens *tokens)
 {
-    tokens->n = 0;
     tokens->text.n = 0;
     if (lowercase) DGM_TRY(dgm_mt_lowercase(line, n_bytes, &tokens->text));
     else DGM_TRY(dgm_mt_buffer_append(&tokens->text, line, n_bytes));
-    if (tokenizer == DGM_MT_TOKENIZER_13A) DGM_TRY(tokenize_13a(tokens));
-    return split_at_white_space(tokens);
+    tokens->text.n = dgm_mt_rstrip(tokens->text.data, tokens->text.n);
+    return DGM_OK;
+}
+
+dgm_err dgm_mt_tokenize(dgm_mt_tokenizer tokenizer, bool lowercase, const char *line, size_t n_bytes, dgm_mt_tokens *tokens)
+{
+    DGM_TRY(take_line(lowercase, line, n_bytes, tokens));
+    switch (tokenizer) {
+    case DGM_MT_TOKENIZER_13A:
+        mt_replace(&tokens->text, "<skipped>", "");
+        mt_resolve_entities(&tokens->text);
+        DGM_TRY(mt_pad(&tokens->text));
+        DGM_TRY(mt_split_western(tokens));
+        break;
+    case DGM_MT_TOKENIZER_INTL: DGM_TRY(mt_split_international(tokens)); break;
+    case DGM_MT_TOKENIZER_ZH: /* no padding here: a full stop that ends the line behind a digit stays with it */
+        DGM_TRY(mt_split_chinese(tokens));
+        DGM_TRY(mt_split_western(tokens));
+        break;
+    case DGM_MT_TOKENIZER_CHAR: DGM_TRY(mt_split_characters(tokens)); break;
+    case DGM_MT_TOKENIZER_NONE:
+    case DGM_MT_N_TOKENIZERS: break;
+    }
+    return dgm_mt_split(tokens->text.data, tokens->text.n, tokens);
 }

@@ -32,6 +32,10 @@ int32_t dgm_mt_code_point(const char *text, size_t n, size_t at, size_t *n_bytes
 /* What str.split() splits at: bidirectional types WS, B, S and category Zs (U+00A0, U+2028 and U+3000 are, U+200B is not). */
 bool dgm_mt_is_white_space(int32_t code_point);
 
+/* How many bytes are left without the white space at the end (str.rstrip()), and how many bytes of white space begin the text. */
+size_t dgm_mt_rstrip(const char *text, size_t n);
+size_t dgm_mt_lstrip(const char *text, size_t n);
+
 /* Puts the lower case of text[0..n) into `out` (which must not hold `text`): simple mappings, U+0130 as i and U+0307, and a
  * capital sigma at the end of a word as final sigma (Unicode's SpecialCasing, conditions that do not depend on a language). */
 dgm_err dgm_mt_lowercase(const char *text, size_t n, dgm_mt_buffer *out);

@@ -1,0 +1,26 @@
+/* The options by which commands choose metrics: sacreBLEU's names and defaults. */
+#ifndef DGM_METRIC_OPTIONS_H
+#define DGM_METRIC_OPTIONS_H
+
+#include "dgm/config.h"
+#include "dgm/metric.h"
+
+/* --metrics, --tokenize, --chrf-..., --ter-..., --confidence, ... */
+extern const dgm_option dgm_metric_option_table[];
+
+typedef struct {
+    int n_metrics;
+    dgm_metric_options metric[DGM_N_METRICS]; /* in the order BLEU, chrF, TER, however they were asked for */
+    bool force;              /* no warning about text that looks tokenized */
+    int64_t n_resamples;     /* of the confidence intervals; 0: none are wanted */
+    uint64_t seed;
+} dgm_metric_choice;
+
+enum { DGM_METRIC_SEED = 12345 }; /* sacreBLEU's, too */
+
+/* What the table's options say; `sentences` is true where single sentences are scored, which BLEU then does with effective order.  The
+ * seed is DGM_METRIC_SEED: commands that have an option for it put it in.  DGM_ERR_USAGE for unknown metrics and options that
+ * contradict each other. */
+dgm_err dgm_metric_choice_read(const dgm_config *config, bool sentences, dgm_metric_choice *out);
+
+#endif
