@@ -23,7 +23,6 @@ static int64_t place_rows(dgm_beam_distance *d)
     d->widest = 0;
     for (int32_t i = 1; i <= d->n_hyp; i++) {
         int64_t diagonal = (int64_t)floor(i * ratio), lo = DGM_MAX(diagonal - beam, 0), hi = DGM_MIN(diagonal + beam, end);
-        if (i == d->n_hyp) hi = end;
         d->row[i] = (dgm_distance_row){(int32_t)lo, (int32_t)hi, n_cells};
         d->widest = DGM_MAX(d->widest, hi - lo + 1);
         n_cells += hi - lo + 1;

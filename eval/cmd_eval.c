@@ -1,11 +1,11 @@
 /* dragoman eval: what a model is worth on sentence pairs: its loss on the references, and the score of its translations. */
-#include "dgm/bleu.h"
 #include "dgm/cli.h"
 #include "dgm/coll.h"
+#include "dgm/corpus.h"
 #include "dgm/io.h"
-#include "dgm/lines.h"
 #include "dgm/log.h"
 #include "dgm/score_pairs.h"
+#include "dgm/scoring.h"
 #include "dgm/timer.h"
 #include "dgm/translator.h"
 
@@ -17,27 +17,28 @@
 static const dgm_option options[] = {
     {"model", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "MODEL", "model file, checkpoint or run folder"},
     {"src", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "source lines"},
-    {"ref", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE", "references; of several the loss is that of the first, BLEU counts them all"},
+    {"ref", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE", "references; of several the loss is that of the first, the scores use them all"},
     {"label_smoothing", DGM_OPTION_REAL, "0.1", 0, 0.99, NULL, "E", "of the smoothed loss"},
     {"hyp_out", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where the translations go, if they are wanted"},
-    {"width", DGM_OPTION_INT, "1", 0, 15, NULL, "N", "decimals of the printed BLEU"},
+    {"width", DGM_OPTION_INT, "1", 0, 15, NULL, "N", "decimals of the printed scores"},
     {"json", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "JSON with all digits"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
 
-enum { SCORE_ROWS = 1024 };
+enum { SCORE_ROWS = 1024, MAX_REF_TOKENS = DGM_CORPUS_MAX_LINE }; /* a reference may have as many as a line can */
 
 typedef struct {
     const dgm_config *config;
     const dgm_grid *grid;
     dgm_translate_options options;
+    dgm_metric_choice metrics;
     dgm_translator *translator;
     /* rank 0 */
     dgm_lines src, *refs;
     int n_refs;
     dgm_text hyps;      /* all translations, a line each */
     int64_t n_words;    /* of the first reference */
-    dgm_metric_score bleu;
+    dgm_metric_score scores[DGM_N_METRICS];
     /* all ranks */
     dgm_sentence_list src_tokens, ref_tokens;
     int64_t n_lines;
@@ -46,8 +47,11 @@ typedef struct {
 
 /* ---- reading, on rank 0 ---- */
 
-static dgm_err check_stdin(const dgm_config *config)
+static dgm_err check_files(const dgm_config *config)
 {
+    const char *hyp_out = dgm_config_text(config, "hyp_out");
+    if (hyp_out != NULL && strcmp(hyp_out, "-") == 0)
+        return DGM_FAIL(DGM_ERR_USAGE, "--hyp-out -: standard output is for the scores; name a file, or use translate");
     int n = strcmp(dgm_config_text(config, "src"), "-") == 0;
     for (int i = 0; i < dgm_config_count(config, "ref"); i++) n += strcmp(dgm_config_item(config, "ref", i), "-") == 0;
     return n <= 1 ? DGM_OK : DGM_FAIL(DGM_ERR_USAGE, "standard input (-) can be read once, not %d times", n);
@@ -56,11 +60,11 @@ static dgm_err check_stdin(const dgm_config *config)
 static dgm_err read_files(evaluation *e)
 {
     int n = dgm_config_count(e->config, "ref");
-    DGM_TRY(dgm_lines_read(dgm_config_text(e->config, "src"), &e->src));
+    DGM_TRY(dgm_lines_read(dgm_config_text(e->config, "src"), false, &e->src));
     e->refs = calloc((size_t)n, sizeof *e->refs);
     if (e->refs == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d references", n);
     for (; e->n_refs < n; e->n_refs++) {
-        DGM_TRY(dgm_lines_read(dgm_config_item(e->config, "ref", e->n_refs), &e->refs[e->n_refs]));
+        DGM_TRY(dgm_lines_read(dgm_config_item(e->config, "ref", e->n_refs), false, &e->refs[e->n_refs]));
         dgm_err err = dgm_lines_check_aligned(&e->src, &e->refs[e->n_refs]);
         if (err != DGM_OK) {
             e->n_refs++; /* it holds memory */
@@ -103,7 +107,7 @@ static dgm_err read_pairs(evaluation *e)
 {
     DGM_TRY(read_files(e));
     DGM_TRY(encode(e->translator->src_tokenizer, &e->src, true, e->options.max_src_tokens, &e->src_tokens));
-    DGM_TRY(encode(e->translator->tgt_tokenizer, &e->refs[0], false, e->options.max_src_tokens, &e->ref_tokens));
+    DGM_TRY(encode(e->translator->tgt_tokenizer, &e->refs[0], false, MAX_REF_TOKENS, &e->ref_tokens));
     e->n_words = count_words(&e->refs[0]);
     return DGM_OK;
 }
@@ -129,26 +133,37 @@ fail:
     return err;
 }
 
-/* Takes the translations as text into e->hyps and counts them against their references. */
-static dgm_err count_translations(evaluation *e, const dgm_hypotheses *found)
+/* The translations as text in e->hyps, and where its lines are; the caller frees `lines`. */
+static dgm_err write_translations(evaluation *e, const dgm_hypotheses *found, dgm_mt_span **lines)
 {
-    dgm_bleu_options standard = {0};
-    dgm_bleu_counts counts, sum = {0};
-    dgm_bleu *bleu = NULL;
-    dgm_mt_span *refs = calloc((size_t)e->n_refs, sizeof *refs);
-    dgm_err err = refs != NULL ? dgm_bleu_create(&standard, &bleu) : DGM_FAIL(DGM_ERR_NOMEM, "%d references", e->n_refs);
+    dgm_err err = DGM_OK;
+    dgm_mt_span *line = calloc((size_t)e->n_lines, sizeof *line);
+    if (line == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%lld translations", (long long)e->n_lines);
     for (int64_t i = 0; err == DGM_OK && i < e->n_lines; i++) {
         size_t start = e->hyps.bytes;
         if (found[i].n > 0) err = dgm_translate_text(e->translator->tgt_tokenizer, &found[i].best[0], &e->hyps);
+        line[i].n_bytes = e->hyps.bytes - start;
         if (err == DGM_OK) err = dgm_text_append(&e->hyps, "\n", 1);
-        if (err != DGM_OK) break;
-        for (int r = 0; r < e->n_refs; r++) refs[r] = e->refs[r].line[i];
-        err = dgm_bleu_count(bleu, (dgm_mt_span){e->hyps.text + start, e->hyps.bytes - start - 1}, refs, e->n_refs, &counts);
-        if (err == DGM_OK) dgm_bleu_add(&sum, &counts);
     }
-    if (err == DGM_OK) dgm_bleu_report(&standard, &sum, e->n_refs, &e->bleu);
-    dgm_bleu_destroy(bleu);
-    free(refs);
+    const char *at = e->hyps.text; /* it moves no more */
+    for (int64_t i = 0; err == DGM_OK && i < e->n_lines; at += line[i++].n_bytes + 1) line[i].text = at;
+    *lines = line;
+    return err;
+}
+
+static dgm_err score_translations(evaluation *e, const dgm_hypotheses *found)
+{
+    dgm_scoring scoring = {0};
+    dgm_text_counts counts = {0};
+    char name[] = "the translations";
+    dgm_lines hyp = {.name = name, .n = e->n_lines};
+    dgm_err err = write_translations(e, found, &hyp.line);
+    if (err == DGM_OK) err = dgm_scoring_init(&scoring, &e->metrics, e->n_refs);
+    if (err == DGM_OK) err = dgm_scoring_count(&scoring, &hyp, e->refs, e->metrics.n_resamples > 0, &counts);
+    if (err == DGM_OK) err = dgm_scoring_report(&scoring, &counts, e->scores);
+    dgm_text_counts_fini(&counts);
+    dgm_scoring_fini(&scoring);
+    free(hyp.line);
     return err;
 }
 
@@ -159,7 +174,7 @@ static dgm_err measure_translations(evaluation *e)
     dgm_err err = found != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld translations", (long long)e->n_lines);
     DGM_GOTO(dgm_coll_agree(e->grid, DGM_AXIS_WORLD, err));
     DGM_GOTO(dgm_translate_sentences(e->grid, e->translator->search, &e->options, e->src_tokens.sentence, e->n_lines, found));
-    err = dgm_coll_agree(e->grid, DGM_AXIS_WORLD, e->grid->rank == 0 ? count_translations(e, found) : DGM_OK);
+    err = dgm_coll_agree(e->grid, DGM_AXIS_WORLD, e->grid->rank == 0 ? score_translations(e, found) : DGM_OK);
     double seconds = dgm_timer_now() - start;
     dgm_log(DGM_LOG_INFO, "%lld lines translated in %.1f s: %.0f lines/s", (long long)e->n_lines, seconds,
             (double)e->n_lines / DGM_MAX(seconds, 1e-9));
@@ -177,11 +192,17 @@ static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(
 static dgm_err show_json(const evaluation *e, double loss, double nll, double per_token, double per_word)
 {
     int64_t n_src = e->src_tokens.ids.n + e->n_lines;
-    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o, s:o}", "model", dgm_config_text(e->config, "model"),
+    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o}", "model", dgm_config_text(e->config, "model"),
                              "src", e->src.name, "lines", (json_int_t)e->n_lines, "src_tokens", (json_int_t)n_src, "ref_tokens",
                              (json_int_t)e->loss.n_tokens, "ref_words", (json_int_t)e->n_words, "label_smoothing",
                              dgm_config_real(e->config, "label_smoothing"), "loss", number(loss), "nll", number(nll), "perplexity",
-                             number(per_token), "perplexity_per_word", number(per_word), "bleu", dgm_metric_json(&e->bleu, (int)dgm_config_int(e->config, "width")));
+                             number(per_token), "perplexity_per_word", number(per_word));
+    for (int m = 0; json != NULL && m < e->metrics.n_metrics; m++) {
+        json_t *score = dgm_metric_json(&e->scores[m], (int)dgm_config_int(e->config, "width"));
+        if (json_object_set_new(json, dgm_metric_kind_name(e->metrics.metric[m].kind), score) == 0) continue;
+        json_decref(json);
+        json = NULL;
+    }
     if (json == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "JSON of the evaluation");
     int failed = json_dumpf(json, stdout, JSON_INDENT(1));
     putchar('\n');
@@ -205,7 +226,7 @@ static dgm_err show(const evaluation *e)
            "perplexity             %.3f per token, %.3f per word\n",
            (long long)e->n_lines, (long long)(e->src_tokens.ids.n + e->n_lines), (long long)e->loss.n_tokens, (long long)e->n_words, loss,
            dgm_config_real(e->config, "label_smoothing"), nll, per_token, per_word);
-    dgm_metric_print(stdout, &e->bleu, (int)dgm_config_int(e->config, "width"));
+    dgm_metric_print_all(stdout, "", e->scores, e->metrics.n_metrics, &(dgm_metric_style){.width = (int)dgm_config_int(e->config, "width")});
     return DGM_OK;
 }
 
@@ -214,8 +235,9 @@ static dgm_err evaluate(evaluation *e)
     DGM_TRY(dgm_config_require(e->config, "model"));
     DGM_TRY(dgm_config_require(e->config, "src"));
     DGM_TRY(dgm_config_require(e->config, "ref"));
-    DGM_TRY(check_stdin(e->config));
+    DGM_TRY(check_files(e->config));
     DGM_TRY(dgm_translate_options_read(e->config, &e->options));
+    DGM_TRY(dgm_metric_choice_read(e->config, false, &e->metrics));
     DGM_TRY(dgm_translator_open(dgm_config_text(e->config, "model"), e->grid, &e->translator));
     DGM_TRY(dgm_coll_agree(e->grid, DGM_AXIS_WORLD, e->grid->rank == 0 ? read_pairs(e) : DGM_OK));
     DGM_TRY(dgm_sentence_list_broadcast(e->grid, &e->src_tokens));
@@ -245,11 +267,11 @@ static dgm_err run(dgm_config *config)
 
 int dgm_cmd_eval(int argc, char **argv)
 {
-    static const dgm_option *const tables[] = {options, dgm_translate_option_table};
+    static const dgm_option *const tables[] = {options, dgm_metric_option_table, dgm_translate_option_table};
     static const dgm_cli_command command = {.name = "eval", .synopsis = "--model MODEL --src FILE --ref FILE... [options]",
-        .summary = "Evaluates a model: translates FILE and scores the translations (BLEU, 13a), and measures the loss of the references.\n"
+        .summary = "Evaluates a model: translates FILE and scores the translations as score does, and measures the loss of the references.\n"
                    "Tokens count </s>; words are what white space parts in the reference.  Per token and per word are the same sum\n"
                    "divided by different counts.  Files may be compressed (.zst, .gz, .xz).",
-        .tables = tables, .n_tables = 2, .uses_mpi = true, .run = run};
+        .tables = tables, .n_tables = 3, .uses_mpi = true, .run = run};
     return dgm_cli_run(&command, argc, argv);
 }

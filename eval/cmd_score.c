@@ -67,7 +67,7 @@ static dgm_err read_test(score_run *s)
         return DGM_FAIL(DGM_ERR_USAGE, "--sentence scores single lines; --confidence and the paired tests need a whole text");
     if (s->test == DGM_PAIRED_NONE) return DGM_OK;
     if (dgm_config_count(c, "hyp") < 2)
-        return DGM_FAIL(DGM_ERR_USAGE, "a paired test compares systems: give --hyp two files or more, the first is what the others are compared with");
+        return DGM_FAIL(DGM_ERR_USAGE, "a paired test compares systems: give --hyp two files or more; the others are compared with the first");
     for (int i = 0; i < dgm_config_count(c, "hyp"); i++)
         for (int k = 0; k < i; k++)
             if (strcmp(dgm_config_item(c, "hyp", i), dgm_config_item(c, "hyp", k)) == 0)
@@ -99,7 +99,7 @@ static dgm_err read_list(const dgm_config *config, const char *option, dgm_lines
     int n = dgm_config_count(config, option);
     *out = calloc((size_t)n, sizeof **out);
     if (*out == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d files", n);
-    for (*n_read = 0; *n_read < n; ++*n_read) DGM_TRY(dgm_lines_read(dgm_config_item(config, option, *n_read), &(*out)[*n_read]));
+    for (*n_read = 0; *n_read < n; ++*n_read) DGM_TRY(dgm_lines_read(dgm_config_item(config, option, *n_read), true, &(*out)[*n_read]));
     return DGM_OK;
 }
 

@@ -14,10 +14,16 @@ void dgm_lines_fini(dgm_lines *lines)
     *lines = (dgm_lines){0};
 }
 
-/* Notes only the length: the text may still move. */
-static dgm_err append_line(dgm_lines *lines, int64_t *room, const dgm_line *line)
+/* A zero byte is a character like others to who scores; what stands behind it must be valid all the same. */
+static bool has_only_zero_bytes(const dgm_line *line)
 {
-    DGM_TRY(dgm_corpus_refuse(line));
+    return line->fault == DGM_LINE_NUL && dgm_corpus_valid_utf8(line->text, line->n_bytes) == line->n_bytes;
+}
+
+/* Notes only the length: the text may still move. */
+static dgm_err append_line(dgm_lines *lines, bool zero_bytes, int64_t *room, const dgm_line *line)
+{
+    if (!zero_bytes || !has_only_zero_bytes(line)) DGM_TRY(dgm_corpus_refuse(line));
     if (lines->n == *room) {
         int64_t more = *room > 0 ? 2 * *room : 1024;
         dgm_mt_span *grown = realloc(lines->line, (size_t)more * sizeof *grown);
@@ -30,7 +36,7 @@ static dgm_err append_line(dgm_lines *lines, int64_t *room, const dgm_line *line
     return DGM_OK;
 }
 
-dgm_err dgm_lines_read(const char *path, dgm_lines *out)
+dgm_err dgm_lines_read(const char *path, bool zero_bytes, dgm_lines *out)
 {
     dgm_err err;
     dgm_lines lines = {0};
@@ -45,7 +51,7 @@ dgm_err dgm_lines_read(const char *path, dgm_lines *out)
         bool more;
         DGM_GOTO(dgm_corpus_next(corpus, &line, &more));
         if (!more) break;
-        DGM_GOTO(append_line(&lines, &room, &line));
+        DGM_GOTO(append_line(&lines, zero_bytes, &room, &line));
     }
     dgm_corpus_close(corpus);
     const char *at = lines.text.data;

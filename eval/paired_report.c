@@ -20,7 +20,8 @@ static dgm_err test_by_bootstrap(const dgm_scoring *s, const dgm_text_counts *sy
     int64_t n_trials = r->n_trials;
     double *scores = malloc((size_t)n * (size_t)n_trials * sizeof *scores);
     dgm_metric_sample *samples = malloc((size_t)n * sizeof *samples);
-    dgm_err err = scores != NULL && samples != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld resamples of %d systems", (long long)n_trials, r->n_systems);
+    dgm_err err = DGM_OK;
+    if (scores == NULL || samples == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "%lld resamples of %d systems", (long long)n_trials, r->n_systems);
     for (int i = 0; err == DGM_OK && i < n; i++)
         samples[i] = (dgm_metric_sample){s->metric[i % r->n_metrics], &systems[i / r->n_metrics].counts[i % r->n_metrics]};
     if (err == DGM_OK) err = dgm_bootstrap_scores(samples, n, n_trials, s->choice.seed, scores);

@@ -73,6 +73,20 @@ equal "$(grep -E '"(loss|nll)"' out | sed 's/.*: //' | uniq | wc -l)" 1 "without
 evaluate 0 $a --src src --ref ref src
 prints 'BLEU|nrefs:2|'
 
+evaluate 0 $a --src src --ref ref --metrics bleu chrf ter --chrf-word-order 2 --confidence --confidence-n 100 --width 2
+tail -3 out >three
+"$dragoman" score --hyp plain --ref ref --metrics bleu chrf ter --chrf-word-order 2 --confidence --confidence-n 100 --width 2 >scored
+same three scored "all metrics, with intervals, as score has them"
+evaluate 0 $a --src src --ref ref --metrics ter chrf --json
+prints '"chrf": {'
+prints '"ter": {'
+evaluate 2 $a --src src --ref ref --metrics rouge
+says 'rouge'
+evaluate 2 $a --src src --ref ref --hyp-out -
+says '--hyp-out -'
+test ! -e ./-
+result $? "and leaves no file of that name"
+
 mkdir folder && cp model.safetensors folder/
 evaluate 0 --model folder --max-length-factor 1 --src src --ref ref
 same out table "a folder that holds a model"
@@ -94,6 +108,8 @@ evaluate 3 $a --src src --ref short
 run=
 evaluate 3 $a --src src --ref ref --max-src-tokens 20
 says 'src, line 4: '
+awk 'NR == 1 { for (i = 0; i < 40; i++) printf "ein Haus " } { print }' ref >long_ref
+evaluate 0 $a --src src --ref long_ref --max-src-tokens 60
 : >nothing
 evaluate 3 $a --src nothing --ref nothing
 says 'nothing is empty'

@@ -23,6 +23,54 @@ static void check_tokens(dgm_mt_tokenizer tokenizer, bool lowercase, const char 
     tap_text(got, want, "%s%s: %s", dgm_mt_tokenizer_name(tokenizer), lowercase ? " lower" : "", line);
 }
 
+static void check_tercom(dgm_mt_tercom_options options, const char *line, const char *want)
+{
+    static dgm_mt_tokens tokens;
+    char got[512] = "";
+    dgm_err err = dgm_mt_tokenize_tercom(&options, line, strlen(line), &tokens);
+    for (int64_t i = 0; err == DGM_OK && i < tokens.n; i++) {
+        strcat(got, i > 0 ? "|" : "");
+        strncat(got, tokens.token[i].text, tokens.token[i].n_bytes);
+    }
+    tap_text(got, want, "tercom%s%s%s%s: %s", options.normalized ? " normalized" : "", options.no_punct ? " no punctuation" : "",
+             options.asian_support ? " asian" : "", options.case_sensitive ? " cased" : "", line);
+}
+
+static void test_tercom(void)
+{
+    const dgm_mt_tercom_options plain = {0}, cased = {.case_sensitive = true}, no_punct = {.no_punct = true}, norm = {.normalized = true};
+    check_tercom(plain, " The  CAT, sat. ", "the|cat,|sat.");
+    check_tercom(cased, "The CAT", "The|CAT");
+    check_tercom(no_punct, "Stop. (Now!) \"a,b\" - ;", "stop|now|ab|-");
+    check_tercom(norm, "He said &quot;It's 3.5%&quot;, &amp; left.", "he|said|\"|it|'s|3.5|%|\"|,|&|left|.");
+    check_tercom(norm, "Anna's, dogs' Anna's.", "anna|'s|,|dogs'|anna|'s|.");
+    check_tercom(norm, "10-20 x-ray <skipped>", "10|-|20|x-ray|<|skipped|>");
+    check_tercom(norm, "5'sx 's", "5'sx|'s");
+    const char *japanese = "\xE6\x97\xA5\xE6\x9C\xAC\xE3\x81\xAE\xE3\x80\x82"; /* two ideographs, a kana, an ideographic full stop */
+    check_tercom(norm, japanese, japanese);
+    check_tercom((dgm_mt_tercom_options){.asian_support = true}, japanese, japanese);
+    check_tercom((dgm_mt_tercom_options){.normalized = true, .asian_support = true}, japanese,
+                 "\xE6\x97\xA5|\xE6\x9C\xAC|\xE3\x81\xAE|\xE3\x80\x82");
+    check_tercom((dgm_mt_tercom_options){.no_punct = true, .asian_support = true}, japanese, "\xE6\x97\xA5\xE6\x9C\xAC\xE3\x81\xAE");
+}
+
+static void test_unicode_tokens(void)
+{
+    const dgm_mt_tokenizer intl = DGM_MT_TOKENIZER_INTL, zh = DGM_MT_TOKENIZER_ZH, chars = DGM_MT_TOKENIZER_CHAR;
+    check_tokens(intl, false, "He said \xE2\x80\x9Eyes\xE2\x80\x9C &amp; left.", "He|said|\xE2\x80\x9E|yes|\xE2\x80\x9C|&|amp|;|left|.");
+    check_tokens(intl, false, "1,000.5 3. a.1 1.a", "1,000.5|3|.|a|.|1|1|.|a");
+    check_tokens(intl, false, "in 2026.  ", "in|2026."); /* the end of the line is no character */
+    check_tokens(intl, false, "5\xE2\x82\xAC+$4 a_b 1-2", "5|\xE2\x82\xAC|+|$|4|a|_|b|1-2");
+    /* superscripts, fractions and numerals are numbers */
+    check_tokens(intl, false, "x\xC2\xB2.\xC2\xBD, \xE2\x85\xA7.", "x\xC2\xB2.\xC2\xBD|,|\xE2\x85\xA7.");
+    check_tokens(zh, false, "\xE6\x88\x91\xE7\x88\xB1 2026\xE5\xB9\xB4, no 3.", "\xE6\x88\x91|\xE7\x88\xB1|2026|\xE5\xB9\xB4|,|no|3.");
+    check_tokens(zh, false, "ok. ok", "ok|.|ok");
+    check_tokens(zh, false, " \xE2\x80\xA6x\xE2\x88\x80y&lt; ", "\xE2\x80\xA6|x|\xE2\x88\x80|y|&|lt|;"); /* U+2026 and U+2200 count as Chinese */
+    check_tokens(zh, false, "\xF0\xA0\x80\x80\xF0\xA0\x80\x81", "\xF0\xA0\x80\x80\xF0\xA0\x80\x81"); /* U+20000 does not */
+    check_tokens(chars, false, "a\xC3\xA9 b\xC2\xA0" "e\xCC\x81", "a|\xC3\xA9|b|e|\xCC\x81");
+    check_tokens(chars, true, "AB", "a|b");
+}
+
 static void test_tokens(void)
 {
     const dgm_mt_tokenizer a13 = DGM_MT_TOKENIZER_13A, none = DGM_MT_TOKENIZER_NONE;
@@ -139,6 +187,8 @@ static void test_report(void)
 int main(void)
 {
     test_tokens();
+    test_unicode_tokens();
+    test_tercom();
     test_scores();
     test_counts();
     test_report();

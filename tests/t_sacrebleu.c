@@ -83,7 +83,7 @@ static dgm_err read_in(const char *dir, const char *name, dgm_lines *out)
     char path[4096];
     snprintf(path, sizeof path, "%s/%s", dir, name);
     dgm_lines_fini(out);
-    return dgm_lines_read(path, out);
+    return dgm_lines_read(path, true, out);
 }
 
 static void row_text(const dgm_lines *table, int64_t i, char *row, size_t bytes)

@@ -2,7 +2,7 @@
  * another: rows that a changed hypothesis shares with the one before it are not computed again.
  *
  * The band is part of TER's definition (Tercom's beam): row i, after i words of the hypothesis, covers the reference positions within
- * 25 of i * n_ref / n_hyp (more where the lengths differ much), the last row up to the end; outside of it nothing is reachable. */
+ * 25 of i * n_ref / n_hyp (more where the lengths differ much), and so the last one the end; outside of it nothing is reachable. */
 #ifndef DGM_BEAM_DISTANCE_H
 #define DGM_BEAM_DISTANCE_H
 

@@ -12,8 +12,8 @@ typedef struct {
 } dgm_lines;
 
 /* Reads a file, plain or compressed, "-" for standard input; only LF ends a line.  DGM_ERR_INPUT when it cannot be read, and, naming
- * file and line, for a line that is not valid UTF-8, holds a zero byte or is longer than any sentence. */
-dgm_err dgm_lines_read(const char *path, dgm_lines *out);
+ * file and line, for a line that is not valid UTF-8, is longer than any sentence or, unless zero_bytes allows it, holds a zero byte. */
+dgm_err dgm_lines_read(const char *path, bool zero_bytes, dgm_lines *out);
 void dgm_lines_fini(dgm_lines *lines); /* accepts one that was never read: {0} */
 
 /* DGM_ERR_INPUT naming both files and their numbers of lines unless they are equal. */
