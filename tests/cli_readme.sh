@@ -35,6 +35,7 @@ awk 'BEGIN { s = 1; for (i = 0; i < 4000; i++) { w = ""; for (k = 0; k < 9; k++)
     w = w substr("abcdefghijklmnopqrstuvwxyz", s % 26 + 1, 1) } print w, w } }' >words
 cat text/train.en words >train.en && cat text/train.wld words >train.de
 cp text/valid.en val.en && cp text/valid.wld val.de && cp text/test.en test.en && cp text/test.wld test.de
+cp test.en other.hyp.de # another system's translations
 rm -r text && zstd -q --rm train.en train.de val.en val.de test.en test.de
 
 # ---- the commands ----
