@@ -68,6 +68,8 @@ for i in $(seq "$n_hosts"); do
     ip -n $prefix-switch link set p"$i" up
     ip -n $prefix-h"$i" addr add 10.213.77."$i"/24 dev eth0
     ip -n $prefix-h"$i" link set eth0 up
+    # Deep queues and a sender that fills them: bbr, where it is the default, halves its rate when data goes both ways.
+    ip netns exec $prefix-h"$i" sysctl -qw net.ipv4.tcp_congestion_control=reno 2>/dev/null
     limit $prefix-switch p"$i"
     limit $prefix-h"$i" eth0
     mkdir "$dir/h$i"
