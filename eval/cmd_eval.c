@@ -6,6 +6,7 @@
 #include "dgm/log.h"
 #include "dgm/score_pairs.h"
 #include "dgm/scoring.h"
+#include "dgm/spectra.h"
 #include "dgm/timer.h"
 #include "dgm/translator.h"
 
@@ -21,6 +22,8 @@ static const dgm_option options[] = {
     {"label_smoothing", DGM_OPTION_REAL, "0.1", 0, 0.99, NULL, "E", "of the smoothed loss"},
     {"hyp_out", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where the translations go, if they are wanted"},
     {"width", DGM_OPTION_INT, "1", 0, 15, NULL, "N", "decimals of the printed scores"},
+    {"spectra", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "MODEL", "the singular values of a model's matrices instead; needs no sentences"},
+    {"svg", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "with --spectra: where a drawing of their decay goes"},
     {"json", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "JSON with all digits"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -248,10 +251,27 @@ static dgm_err evaluate(evaluation *e)
     return dgm_coll_agree(e->grid, DGM_AXIS_WORLD, e->grid->rank == 0 ? show(e) : DGM_OK);
 }
 
-static dgm_err run(dgm_config *config)
+static dgm_err show_spectra(const dgm_config *config, const dgm_spectra *spectra)
 {
-    dgm_grid *grid;
-    DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &grid));
+    const char *svg = dgm_config_text(config, "svg");
+    if (svg != NULL) DGM_TRY(dgm_spectra_save_svg(spectra, svg));
+    return dgm_config_flag(config, "json") ? dgm_spectra_print_json(spectra, stdout) : dgm_spectra_print(spectra, stdout);
+}
+
+static dgm_err run_spectra(const dgm_config *config, const dgm_grid *grid)
+{
+    static const char *const others[] = {"model", "src", "ref", "hyp_out"};
+    dgm_spectra *spectra = NULL;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (dgm_config_given(config, others[i])) return DGM_FAIL(DGM_ERR_USAGE, "--spectra looks at matrices alone: it takes --json and --svg only");
+    DGM_TRY(dgm_spectra_measure(grid, dgm_config_text(config, "spectra"), &spectra));
+    dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, grid->rank == 0 ? show_spectra(config, spectra) : DGM_OK);
+    dgm_spectra_destroy(spectra);
+    return err;
+}
+
+static dgm_err run_pairs(const dgm_config *config, const dgm_grid *grid)
+{
     evaluation e = {.config = config, .grid = grid};
     dgm_err err = evaluate(&e);
     for (int r = 0; r < e.n_refs; r++) dgm_lines_fini(&e.refs[r]);
@@ -261,6 +281,16 @@ static dgm_err run(dgm_config *config)
     dgm_sentence_list_fini(&e.src_tokens);
     dgm_sentence_list_fini(&e.ref_tokens);
     dgm_translator_close(e.translator);
+    return err;
+}
+
+static dgm_err run(dgm_config *config)
+{
+    dgm_grid *grid;
+    bool spectra = dgm_config_has(config, "spectra");
+    if (dgm_config_has(config, "svg") && !spectra) return DGM_FAIL(DGM_ERR_USAGE, "--svg goes with --spectra");
+    DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &grid));
+    dgm_err err = spectra ? run_spectra(config, grid) : run_pairs(config, grid);
     dgm_grid_destroy(grid);
     return err;
 }
@@ -268,7 +298,7 @@ static dgm_err run(dgm_config *config)
 int dgm_cmd_eval(int argc, char **argv)
 {
     static const dgm_option *const tables[] = {options, dgm_metric_option_table, dgm_translate_option_table};
-    static const dgm_cli_command command = {.name = "eval", .synopsis = "--model MODEL --src FILE --ref FILE... [options]",
+    static const dgm_cli_command command = {.name = "eval", .synopsis = "--model MODEL --src FILE --ref FILE... [options]\n       dragoman eval --spectra MODEL [--json] [--svg FILE]",
         .summary = "Evaluates a model: translates FILE and scores the translations as score does, and measures the loss of the references.\n"
                    "Tokens count </s>; words are what white space parts in the reference.  Per token and per word are the same sum\n"
                    "divided by different counts.  Files may be compressed (.zst, .gz, .xz).",

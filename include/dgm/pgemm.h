@@ -1,4 +1,4 @@
-/* Distributed matrices through ScaLAPACK: moving one between block-cyclic distributions.
+/* Distributed matrices through ScaLAPACK: moving one between block-cyclic distributions, singular values.
  *
  * ScaLAPACK is column-major and counts in int.  Here everything is row-major: a matrix is handed over as its transpose, and sizes that
  * do not fit are refused with a message. */
@@ -23,5 +23,13 @@ void dgm_blacs_destroy(dgm_blacs *blacs); /* collective; releases all contexts; 
  * stay within a few MiB.  Collective on the axis of `blacs`; both distributions equal on all ranks.  DGM_ERR_SHAPE when they differ in size,
  * need more ranks than there are, or a part is too large for ScaLAPACK's int (2^31 elements on a rank, 10^8 rows or columns). */
 dgm_err dgm_pgemm_move(dgm_blacs *blacs, const dgm_cyclic *from, const float *src, const dgm_cyclic *to, float *dst);
+
+/* The singular values of a matrix, largest first, on all ranks of the axis (psgesvd, in fp32; a matrix that is longer than wide is brought
+ * to a triangle first).  They carry an error of a few 2^-24 times the largest, and depend in their last bits on the number of ranks.
+ *   part    [local rows, local cols]  this rank's part in the distribution `c`, finite numbers; overwritten
+ *   values  [min(rows, cols)]  out
+ * Collective on the axis.  DGM_ERR_SHAPE as for dgm_pgemm_move, and unless blocks are square and the grid begins at rank 0;
+ * DGM_ERR_NUMERIC when the iteration does not converge. */
+dgm_err dgm_psvd_values(dgm_blacs *blacs, const dgm_cyclic *c, float *part, float *values);
 
 #endif

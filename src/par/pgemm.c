@@ -12,6 +12,9 @@
  *   bytes in int.  Bands of the matrix keep them small.
  * - 10^8 stands for "not known" in what ranks tell each other: larger dimensions end the process.
  * - Local addresses are int.
+ * What psgesvd asks for (SRC/psgesvd.f): square blocks that begin at the first element; the same values on all ranks of the grid, or it
+ * reports that the machines differ.  It gives sbdsqr 2 n floats of workspace where that needs 4 n without vectors, and enough only where
+ * the rank's part is large.  Workspace sizes come back as float, which does not hold every int.
  * What BLACS asks for: making a context is collective over the whole system context, members of the grid or not.  Freeing a system handle
  * may renumber the others once there were many (BLACS/SRC/free_handle_.c), so a handle lives only while a context is being made.  BLACS
  * ignores the return codes of MPI, so its communicators have an error handler that ends the program. */
@@ -30,6 +33,15 @@ void Cblacs_gridmap(int *context, int *map, int ld_map, int n_rows, int n_cols);
 void Cblacs_gridexit(int context);
 void Cblacs_set(int context, int what, int *value);
 void Cpsgemr2d(int m, int n, float *a, int ia, int ja, int *desc_a, float *b, int ib, int jb, int *desc_b, int context);
+void psgeqrf_(const int *m, const int *n, float *a, const int *ia, const int *ja, const int *desc, float *tau, float *work, const int *n_work,
+              int *info);
+void psgelqf_(const int *m, const int *n, float *a, const int *ia, const int *ja, const int *desc, float *tau, float *work, const int *n_work,
+              int *info);
+void pslaset_(const char *uplo, const int *m, const int *n, const float *off_diagonal, const float *diagonal, float *a, const int *ia,
+              const int *ja, const int *desc, size_t uplo_length);
+void psgesvd_(const char *job_u, const char *job_vt, const int *m, const int *n, float *a, const int *ia, const int *ja, const int *desc,
+              float *s, float *u, const int *iu, const int *ju, const int *desc_u, float *vt, const int *ivt, const int *jvt,
+              const int *desc_vt, float *work, const int *n_work, int *info, size_t job_u_length, size_t job_vt_length);
 
 enum {
     N_DESC = 9,
@@ -37,6 +49,8 @@ enum {
     MAX_DIMENSION = 100 * 1000 * 1000 - 1,
     BAND_FLOATS = 1 << 22 /* of a rank's part that go through psgemr2d at a time */
 };
+
+static const double LONG_RATIO = 5.0 / 3; /* as in LAPACK (ilaenv): beyond it the factorisation pays */
 
 typedef struct {
     int p_rows, p_cols, first_rank;
@@ -215,4 +229,90 @@ dgm_err dgm_pgemm_move(dgm_blacs *b, const dgm_cyclic *from, const float *src, c
                   b->grids[0].context);
     }
     return DGM_OK;
+}
+
+/* ---- singular values ---- */
+
+static const int ONE = 1, QUERY = -1;
+
+/* A workspace of the size that ScaLAPACK answered as float, rounded up, and `more` floats beyond. */
+static dgm_err make_work(float answer, int64_t more, int *n, float **work)
+{
+    double size = (double)answer * (1 + 0x1p-22) + 1 + (double)more;
+    *work = size <= INT_MAX ? malloc((size_t)size * sizeof **work) : NULL;
+    if (*work == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%.0f floats of workspace for singular values", size);
+    *n = (int)size;
+    return DGM_OK;
+}
+
+static dgm_err check_info(const char *routine, int info)
+{
+    if (info == 0) return DGM_OK;
+    if (info < 0) return DGM_FAIL(DGM_ERR_INTERNAL, "ScaLAPACK's %s refuses its argument %d", routine, info <= -100 ? -info / 100 : -info);
+    return DGM_FAIL(DGM_ERR_NUMERIC, "ScaLAPACK's %s: singular values did not converge, or differ between ranks on unlike processors (info %d)",
+                    routine, info);
+}
+
+/* A long matrix has the singular values of the triangle that is left of it after an orthogonal factorisation, which is nearly all matrix
+ * products; LAPACK's sgesvd does so itself, ScaLAPACK's does not.  m x n as ScaLAPACK sees it; on return the triangle lies in the leading
+ * square, zeros in its other half. */
+static dgm_err to_triangle(int m, int n, float *a, const int *desc, int64_t tau_floats)
+{
+    bool tall = m > n;
+    int k = DGM_MIN(m, n), below = k - 1, two = 2, info = 0, n_work = 0;
+    float answer = 0, zero = 0, *work = NULL;
+    void (*factor)(const int *, const int *, float *, const int *, const int *, const int *, float *, float *, const int *, int *) =
+        tall ? psgeqrf_ : psgelqf_;
+    float *tau = malloc((size_t)DGM_MAX(tau_floats, 1) * sizeof *tau);
+    dgm_err err = tau != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld reflectors of a matrix", (long long)tau_floats);
+    if (err != DGM_OK) goto done;
+    factor(&m, &n, a, &ONE, &ONE, desc, tau, &answer, &QUERY, &info);
+    if ((err = check_info("psgeqrf", info)) != DGM_OK || (err = make_work(answer, 0, &n_work, &work)) != DGM_OK) goto done;
+    factor(&m, &n, a, &ONE, &ONE, desc, tau, work, &n_work, &info);
+    if ((err = check_info("psgeqrf", info)) != DGM_OK) goto done;
+    pslaset_(tall ? "L" : "U", &below, &below, &zero, &zero, a, tall ? &two : &ONE, tall ? &ONE : &two, desc, 1);
+done:
+    free(work);
+    free(tau);
+    return err;
+}
+
+static dgm_err bidiagonal_values(int m, int n, float *a, const int *desc, float *values)
+{
+    int info = 0, n_work = 0;
+    float answer[2] = {0}, *work = NULL, none = 0;
+    psgesvd_("N", "N", &m, &n, a, &ONE, &ONE, desc, values, &none, &ONE, &ONE, desc, &none, &ONE, &ONE, desc, answer, &QUERY, &info, 1, 1);
+    dgm_err err = check_info("psgesvd", info);
+    if (err == DGM_OK) err = make_work(answer[0], 4 * (int64_t)DGM_MIN(m, n), &n_work, &work);
+    if (err == DGM_OK) {
+        psgesvd_("N", "N", &m, &n, a, &ONE, &ONE, desc, values, &none, &ONE, &ONE, desc, &none, &ONE, &ONE, desc, work, &n_work, &info, 1, 1);
+        err = check_info("psgesvd", info);
+    }
+    free(work);
+    return err;
+}
+
+dgm_err dgm_psvd_values(dgm_blacs *b, const dgm_cyclic *c, float *part, float *values)
+{
+    int context, desc[N_DESC];
+    int64_t rows, cols;
+    DGM_TRY(check(b, c));
+    if (c->row_block != c->col_block || c->first_rank != 0)
+        return DGM_FAIL(DGM_ERR_SHAPE, "singular values of a matrix in blocks of %lld x %lld from rank %d: expected square blocks from rank 0",
+                        (long long)c->row_block, (long long)c->col_block, c->first_rank);
+    DGM_TRY(find_context(b, c->p_rows, c->p_cols, c->first_rank, &context));
+    describe(c, b->rank, context, desc);
+    dgm_cyclic_local(c, b->rank, &rows, &cols);
+    int m = (int)c->cols, n = (int)c->rows, k = DGM_MIN(m, n);
+    if (k == 0) return DGM_OK;
+    dgm_err err = DGM_OK;
+    if (context >= 0) {
+        if ((double)DGM_MAX(m, n) > LONG_RATIO * k) {
+            err = to_triangle(m, n, part, desc, DGM_MAX(rows, cols));
+            m = n = k;
+        }
+        if (err == DGM_OK) err = bidiagonal_values(m, n, part, desc, values);
+    }
+    DGM_TRY(dgm_coll_agree(b->grid, b->axis, err));
+    return dgm_coll_broadcast(b->grid, b->axis, 0, values, k * (int64_t)sizeof *values);
 }

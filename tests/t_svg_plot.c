@@ -1,0 +1,155 @@
+/* Drawings: well formed whatever the text and the numbers, each point where the axes say. */
+#include "dgm/svg_plot.h"
+#include "tap.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static dgm_text draw(const dgm_figure *f)
+{
+    dgm_text svg = {0};
+    tap_err(dgm_svg_write(f, &svg), DGM_OK, "%s is drawn", f->title);
+    return svg;
+}
+
+/* Tags balanced, attributes quoted, no bare & or <. */
+static bool well_formed(const char *s)
+{
+    char stack[64][32];
+    int depth = 0;
+    while (*s != '\0') {
+        if (*s == '&' && strncmp(s, "&lt;", 4) != 0 && strncmp(s, "&gt;", 4) != 0 && strncmp(s, "&amp;", 5) != 0 && strncmp(s, "&quot;", 6) != 0) return false;
+        if (*s != '<') {
+            if ((unsigned char)*s < 0x20 && *s != '\n') return false;
+            s++;
+            continue;
+        }
+        bool closing = s[1] == '/';
+        char name[32];
+        if (sscanf(s + 1 + closing, "%31[a-z]", name) != 1) return false;
+        const char *end = s;
+        for (bool quoted = false; *end != '\0' && (quoted || *end != '>'); end++) {
+            if (*end == '"') quoted = !quoted;
+            if (end > s && *end == '<') return false;
+        }
+        if (*end == '\0') return false;
+        if (closing) {
+            if (depth == 0 || strcmp(stack[--depth], name) != 0) return false;
+        } else if (end[-1] != '/') {
+            if (depth == 64) return false;
+            memcpy(stack[depth++], name, sizeof name);
+        }
+        s = end + 1;
+    }
+    return depth == 0;
+}
+
+static int count(const char *s, const char *what)
+{
+    int n = 0;
+    for (s = strstr(s, what); s != NULL; s = strstr(s + 1, what)) n++;
+    return n;
+}
+
+static void test_places(void)
+{
+    const double x[] = {0, 5, 10}, y[] = {1, 10, 100};
+    const dgm_plot_line line = {"a", x, y, 3};
+    dgm_plot p = {.title = "p", .log_y = true, .lines = &line, .n_lines = 1};
+    const dgm_figure f = {.title = "three points", .plots = &p, .n_plots = 1, .n_columns = 1};
+    dgm_text svg = draw(&f);
+    double frame[4] = {0}, at[6] = {0};
+    const char *rect = strstr(svg.text, "height:auto"), *path = strstr(svg.text, "class=\"line c0\"");
+    for (const char *r = svg.text; (r = strstr(r, "<rect x=")) != NULL; r++)
+        if (sscanf(r, "<rect x=\"%lf\" y=\"%lf\" width=\"%lf\" height=\"%lf\" class=\"frame\"", &frame[0], &frame[1], &frame[2], &frame[3]) == 4) break;
+    tap_ok(rect != NULL && path != NULL && sscanf(path, "class=\"line c0\" d=\"M%lf %lfL%lf %lfL%lf %lf", &at[0], &at[1], &at[2], &at[3], &at[4], &at[5]) == 6,
+           "a line of three points");
+    tap_near(at[0], frame[0], 0.11, "the first at the left edge");
+    tap_near(at[2], frame[0] + frame[2] / 2, 0.11, "the second in the middle");
+    tap_near(at[3], frame[1] + frame[3] / 2, 0.11, "on a logarithmic axis 10 lies between 1 and 100");
+    tap_near(at[4], frame[0] + frame[2], 0.11, "the third at the right edge");
+    tap_near(at[5], frame[1], 0.11, "and at the top");
+    tap_ok(strstr(svg.text, ">10<") != NULL && strstr(svg.text, ">100<") != NULL, "decades are marked");
+    dgm_text_fini(&svg);
+    p.y_min = 10, p.y_max = 1000;
+    svg = draw(&f);
+    path = strstr(svg.text, "class=\"line c0\"");
+    tap_ok(path != NULL && sscanf(path, "class=\"line c0\" d=\"M%lf %lfL%lf %lfL%lf %lf", &at[0], &at[1], &at[2], &at[3], &at[4], &at[5]) == 6, "with a range given");
+    tap_near(at[1], frame[1] + frame[3], 0.11, "a point below it lies on the edge");
+    tap_near(at[5], frame[1] + frame[3] / 2, 0.11, "100 in the middle");
+    dgm_text_fini(&svg);
+}
+
+static void test_odd_numbers(void)
+{
+    const double x[] = {0, 1, 2, 3, 4, 5}, y[] = {1, NAN, 2, INFINITY, -1, 0}, same[] = {7, 7, 7, 7, 7, 7}, none[] = {NAN, NAN, NAN, NAN, NAN, NAN};
+    const dgm_plot_line lines[] = {{"gaps", x, y, 6}, {NULL, x, same, 6}, {"nothing", x, none, 6}, {"empty", NULL, NULL, 0}, {"a point", x, y, 1}};
+    for (int l = 0; l < 5; l++)
+        for (int is_log = 0; is_log < 2; is_log++) {
+            dgm_plot p = {.log_y = is_log, .lines = &lines[l], .n_lines = 1};
+            const dgm_figure f = {.title = lines[l].label == NULL ? "a constant" : lines[l].label, .plots = &p, .n_plots = 1, .n_columns = 2};
+            dgm_text svg = draw(&f);
+            tap_ok(well_formed(svg.text) && strstr(svg.text, "nan") == NULL && strstr(svg.text, "inf") == NULL, "well formed, and no number is not one (%s)",
+                   is_log ? "logarithmic" : "linear");
+            if (l == 0) tap_int(count(strstr(svg.text, "class=\"line"), "M"), is_log ? 2 : 3, "the line begins anew after each gap");
+            dgm_text_fini(&svg);
+        }
+}
+
+static void test_text(void)
+{
+    const double x[] = {0, 1}, y[] = {0, 1};
+    const dgm_plot_line line = {"a < b & \"c\"", x, y, 2}, other = {"größer", x, y, 2};
+    const dgm_plot p[] = {{.title = "<script>", .x_label = "&amp;", .y_label = "\x01", .lines = &line, .n_lines = 1}, {.lines = &other, .n_lines = 1}};
+    const dgm_figure f = {.title = "</svg>", .description = "a]]>b", .plots = p, .n_plots = 2, .n_columns = 2};
+    dgm_text svg = draw(&f);
+    tap_ok(well_formed(svg.text), "markup in titles and labels is text");
+    tap_ok(strstr(svg.text, "<script") == NULL && strstr(svg.text, "&lt;script&gt;") != NULL, "a script is none");
+    tap_ok(strstr(svg.text, "größer") != NULL, "UTF-8 stays");
+    tap_ok(strstr(svg.text, "prefers-color-scheme:dark") != NULL, "there are colours for dark mode");
+    tap_ok(strstr(svg.text, "http") == strstr(svg.text, "http://www.w3.org/2000/svg") && count(svg.text, "http") == 1 && strstr(svg.text, "url(") == NULL,
+           "nothing is loaded from elsewhere");
+    tap_int(count(svg.text, "class=\"key"), 2, "two labels, two keys");
+    dgm_text_fini(&svg);
+    const dgm_figure nothing = {.title = "nothing", .n_columns = 1};
+    svg = draw(&nothing);
+    tap_ok(well_formed(svg.text), "a figure without plots");
+    dgm_text_fini(&svg);
+}
+
+static void test_many(void)
+{
+    enum { N = 100000, LINES = 300 };
+    double *x = malloc(N * sizeof *x), *y = malloc(N * sizeof *y);
+    char (*label)[16] = calloc(LINES, sizeof *label);
+    dgm_plot_line *lines = calloc(LINES, sizeof *lines);
+    if (x == NULL || y == NULL || label == NULL || lines == NULL) abort();
+    for (int i = 0; i < N; i++) x[i] = i, y[i] = exp(-1e-4 * i);
+    for (int l = 0; l < LINES; l++) {
+        snprintf(label[l], sizeof label[l], "layer %d", l);
+        lines[l] = (dgm_plot_line){label[l], x, y, N};
+    }
+    const dgm_plot p = {.lines = lines, .n_lines = LINES};
+    const dgm_figure f = {.title = "many lines", .plots = &p, .n_plots = 1, .n_columns = 1, .ordered = true};
+    dgm_text svg = draw(&f), again = draw(&f);
+    tap_ok(well_formed(svg.text) && svg.bytes < (size_t)LINES * 8000, "100,000 points a line stay at a few hundred: %zu bytes", svg.bytes);
+    tap_same(svg.text, again.text, svg.bytes + 1, "the same figure again is the same file");
+    tap_ok(strstr(svg.text, ".c0{stroke:#1b4fa0}") != NULL && strstr(svg.text, ".c255{stroke:#c92a2a}") != NULL, "ordered colours run from blue to red");
+    dgm_text_fini(&svg);
+    dgm_text_fini(&again);
+    free(x);
+    free(y);
+    free(label);
+    free(lines);
+}
+
+int main(void)
+{
+    test_places();
+    test_odd_numbers();
+    test_text();
+    test_many();
+    return tap_done();
+}
