@@ -64,6 +64,10 @@ score 0 --hyp hyp --ref ref -m bleu chrf --sentence-level --json
 equal "$(grep -c '^{.*}$' out)" 4 "one object per line and metric"
 score 0 --hyp hyp --ref ref --effective-order
 prints '|eff:yes|'
+printf 'one\013two\014three \302\205 four\342\200\250five\034six\r\nlast line\r\n' >odd
+printf 'one two three four five six\nlast line\n' >even
+score 0 --hyp odd --ref even --metrics bleu chrf ter --tokenize none --score-only
+equal "$(tr '\n' ' ' <out)" '100.0 100.0 0.0 ' "only LF ends a line; CR, VT, FF, U+0085, U+2028 and the like are white space"
 printf 'nul\0byte\n' >nul
 score 0 --hyp nul --ref nul -m chrf
 prints ' = 100.0'
