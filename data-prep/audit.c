@@ -94,10 +94,21 @@ dgm_audit_verdict dgm_audit_lengths(const dgm_audit_rules *rules, int64_t n_src,
     return (double)longer > rules->max_ratio * (double)shorter ? DGM_AUDIT_LOPSIDED : DGM_AUDIT_KEPT;
 }
 
+/* The next line of one side.  Some editors begin a file with a byte order mark, which is no part of its text. */
+static dgm_err next_line(dgm_corpus *corpus, dgm_line *line, bool *has)
+{
+    DGM_TRY(dgm_corpus_next(corpus, line, has));
+    if (*has && line->number == 1 && line->fault == DGM_LINE_GOOD && line->n_bytes >= 3 && memcmp(line->text, "\xEF\xBB\xBF", 3) == 0) {
+        line->text += 3;
+        line->n_bytes -= 3;
+    }
+    return DGM_OK;
+}
+
 static dgm_err next_tsv(dgm_audit *a, dgm_audit_pair *pair, dgm_audit_verdict *verdict, bool *more)
 {
     dgm_line line;
-    DGM_TRY(dgm_corpus_next(a->side[0], &line, more));
+    DGM_TRY(next_line(a->side[0], &line, more));
     if (!*more) return DGM_OK;
     if (line.fault != DGM_LINE_GOOD) return bad_line(a, &line, verdict);
     int64_t n_fields = 1;
@@ -131,7 +142,7 @@ static dgm_err next_aligned(dgm_audit *a, dgm_audit_pair *pair, dgm_audit_verdic
     dgm_line line[2];
     bool has[2];
     for (int s = 0; s < 2; s++) {
-        DGM_TRY(dgm_corpus_next(a->side[s], &line[s], &has[s]));
+        DGM_TRY(next_line(a->side[s], &line[s], &has[s]));
         if (has[s]) a->last_file[s] = line[s].file;
     }
     if (has[0] != has[1]) return uneven(a, &line[has[1]], has[1]);

@@ -80,6 +80,10 @@ static dgm_err begin_folder(work *w)
     while (n > 1 && w->options->out[n - 1] == '/') n--;
     w->out = strndup(w->options->out, n);
     if (w->out == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", w->options->out);
+    const char *last = strrchr(w->out, '/');
+    last = last != NULL ? last + 1 : w->out;
+    if (strcmp(last, ".") == 0 || strcmp(last, "..") == 0 || *last == '\0')
+        return DGM_FAIL(DGM_ERR_USAGE, "--out %s: expected a name for the folder: it is made beside its place and renamed", w->options->out);
     w->tmp = with_suffix(w->out, ".dragoman-tmp"); /* what a killed run left there is removed: a name that nobody else uses */
     w->old = with_suffix(w->out, ".dragoman-old");
     if (w->tmp == NULL || w->old == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", w->out);

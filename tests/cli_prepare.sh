@@ -37,6 +37,16 @@ holds plain "\"sha256\":\"$(sha256sum <src | cut -d' ' -f1)\""
 holds plain "\"sha256\":\"$(sha256sum <plain/train-00000.zst | cut -d' ' -f1)\""
 zstd -qt plain/train-00000.zst plain/valid.zst 2>err
 result $? "zstd finds the shards in order"
+printf '\357\273\277' | cat - src >marked
+prepare 0 --src marked --tgt tgt --out marked.data
+cmp plain/train-00000.zst marked.data/train-00000.zst
+result $? "a byte order mark is no part of the text"
+mkdir inside && cd inside || exit 1
+for name in . .. ./; do
+    runs 2 "$dragoman" prepare --src ../src --tgt ../tgt --valid-src ../valid.src --valid-tgt ../valid.tgt --vocab-size 330 --out $name
+    says "expected a name for the folder"
+done
+cd .. || exit 1
 words=$(zstd -qdc plain/train-00000.zst | od -An -v -tu4 | awk '{ n += NF } END { print n }')
 holds plain "\"src_tokens\":$(zstd -qdc plain/train-00000.zst | od -An -v -w4 -tu4 |
     awk 'left == 0 { s = $1; getline; left = s + $1; n += s; next } { left-- } END { print n }')"

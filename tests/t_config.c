@@ -119,7 +119,7 @@ static void file_text(void)
     dgm_config *c = fresh();
     tap_err(PARSE(c, 0, "--seed", "7", "--src", "x"), DGM_OK, "parse");
     tap_err(dgm_config_read_text(c,
-                                 "# comment\n\n  warmup_steps=  12 # why\r\nseed = 9\nsrc = \"a b\"  c#d\n"
+                                 "\xEF\xBB\xBF# comment\n\n  warmup_steps=  12 # why\r\nseed = 9\nsrc = \"a b\"  c#d\n"
                                  "tgt = one \"two # \\\" \\\\\" three\nout =  a  b  \ntie = false",
                                  "my.cfg"),
             DGM_OK, "read");

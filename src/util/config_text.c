@@ -14,6 +14,8 @@
 
 enum { MAX_PRESETS = 64, HELP_COLUMN = 32 };
 
+static const char byte_order_mark[] = "\xEF\xBB\xBF"; /* what some editors begin a file with */
+
 /* ---- values in files ---- */
 
 /* One quoted word: *in is behind the opening quote and is moved behind the closing one; *to is moved as characters are kept. */
@@ -91,6 +93,7 @@ static dgm_err read_line(dgm_config *config, char *line, const char *file, int n
 
 dgm_err dgm_config_read_text(dgm_config *config, const char *text, const char *where)
 {
+    if (strncmp(text, byte_order_mark, strlen(byte_order_mark)) == 0) text += strlen(byte_order_mark);
     dgm_err err = DGM_OK;
     char *copy = strdup(text);
     if (copy == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%s", where);
