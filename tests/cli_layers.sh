@@ -85,7 +85,7 @@ blis_outside() { only_in '(^|[^A-Za-z0-9_])(bli_[a-z]|BLIS_)|blis\.h' '^src/num/
 
 # ScaLAPACK, BLACS and what comes with them, by their C and Fortran names.
 scalapack_outside() {
-    only_in '(^|[^A-Za-z0-9_])(Cblacs_|blacs_|C(sys2blacs|free_blacs)|C?p[sdcz](ge|gemr|lan|la)[a-z0-9]+_?[ \t]*\(|descinit_|numroc_)' '^src/par/(pgemm|dist)\.c$'
+    only_in '(^|[^A-Za-z0-9_])(Cblacs_|blacs_|C(sys2blacs|free_blacs)|C?p[sdcz](ge|gemr|lan|la)[a-z0-9]+_?[ \t]*\(|descinit_|numroc_)' '^src/par/pgemm\.c$'
 }
 
 # Shards, and the reading of compressed text; tests make compressed files themselves.
