@@ -98,12 +98,12 @@ static void make_sentences(uint64_t seed, int64_t n, int64_t vocab_size, dgm_sen
 
 static lap translate_batch(model *m, const setup *s, uint64_t seed)
 {
-    dgm_beam_options options = dgm_beam_defaults();
+    dgm_search_options options = dgm_search_defaults();
     dgm_sentence *sentences = memory(s->n_sentences, sizeof *sentences);
     dgm_hypotheses *found = memory(s->n_sentences, sizeof *found);
     make_sentences(seed, s->n_sentences, m->params->hp.src_vocab_size, sentences);
-    options.beam = options.n_best = s->beam;
-    options.max_length_factor = 0, options.max_length_plus = options.min_length = s->n_tokens - 1;
+    options.beam.beam = options.beam.n_best = s->beam;
+    options.beam.max_length_factor = 0, options.beam.max_length_plus = options.beam.min_length = s->n_tokens - 1;
     lap t = {dgm_timer_now(), cpu_now(), 0};
     must(dgm_search_run(m->search, &options, 1024, sentences, s->n_sentences, found));
     t.clock_s = dgm_timer_now() - t.clock_s, t.cpu_s = cpu_now() - t.cpu_s;

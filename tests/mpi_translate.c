@@ -19,7 +19,7 @@ static void make_pairs(void)
 {
     for (int i = 0; i < N; i++) {
         pairs[i] = (dgm_pair){src_ids[i], tgt_ids[i], (i * 5) % 11, (i * 3) % 8};
-        sources[i] = (dgm_sentence){src_ids[i], pairs[i].n_src};
+        sources[i] = (dgm_sentence){.ids = src_ids[i], .n = pairs[i].n_src};
         toy_sentence(3, (uint64_t)i, VOCAB, pairs[i].n_src, src_ids[i]);
         toy_sentence(3, (uint64_t)(100 + i), VOCAB, pairs[i].n_tgt, tgt_ids[i]);
     }
@@ -51,7 +51,7 @@ static dgm_err compute(const dgm_grid *grid, const toy_model *m, int64_t batch, 
     static dgm_hypotheses found[N];
     dgm_err err;
     *out = (result){0};
-    o.beam.beam = 3, o.beam.n_best = 2, o.batch_tokens = batch;
+    o.search.beam.beam = 3, o.search.beam.n_best = 2, o.batch_tokens = batch;
     DGM_GOTO(dgm_search_create(m->params, &m->weights, &search));
     DGM_GOTO(dgm_transformer_create(m->params, dgm_grid_single(), &t));
     DGM_GOTO(dgm_translate_sentences(grid, search, &o, sources, N, found));
@@ -120,7 +120,7 @@ static void test_nothing(const dgm_grid *world, const toy_model *m)
     tap_err(dgm_translate_sentences(world, search, &o, NULL, 0, NULL), DGM_OK, "no sentences are translated into none");
     tap_err(dgm_score_pairs(world, t, &m->weights, 0.1f, 100, NULL, 0, &total, NULL), DGM_OK, "no pairs");
     tap_int(total.n_tokens, 0, "have no tokens");
-    o.beam.beam = world->rank == 1 ? 0 : 5; /* one rank fails */
+    o.search.beam.beam = world->rank == 1 ? 0 : 5; /* one rank fails */
     tap_err(dgm_translate_sentences(world, search, &o, sources, 0, NULL), DGM_ERR_USAGE, "the failure of one rank is everybody's");
     dgm_transformer_destroy(t);
     dgm_search_destroy(search);
@@ -135,7 +135,7 @@ static void test_broadcast(const dgm_grid *world)
         dgm_sentence_list_clear(&list);
         for (int i = 0; world->rank == 0 && i < n; i++) {
             if (list.capacity < N) list.sentence = realloc(list.sentence, N * sizeof *list.sentence), list.capacity = N;
-            list.sentence[list.n++] = (dgm_sentence){NULL, sources[i].n};
+            list.sentence[list.n++] = (dgm_sentence){.n = sources[i].n};
             if (list.sentence == NULL || dgm_ids_append(&list.ids, sources[i].ids, sources[i].n) != DGM_OK) abort();
         }
         tap_err(dgm_sentence_list_broadcast(world, &list), DGM_OK, "a list of %d sentences for all ranks", n);

@@ -50,11 +50,11 @@ static int64_t run(const toy *t, const dgm_beam_options *options, dgm_hypotheses
     static int32_t token[MAX_BEAM * MAX_BEAM];
     static double log_prob[MAX_BEAM * MAX_BEAM], end[MAX_BEAM];
     dgm_beam b;
-    if (dgm_beam_init(&b, options, 0) != DGM_OK) abort();
+    if (dgm_beam_init(&b, options, 0, 0) != DGM_OK) abort();
     while (b.n_live > 0) {
         for (int i = 0; i < b.n_live; i++)
             toy_list(t, b.ids + i * b.max_length, b.length, options->beam, token + i * options->beam, log_prob + i * options->beam, end + i);
-        if (dgm_beam_advance(&b, token, log_prob, end) != DGM_OK) abort();
+        if (dgm_beam_advance(&b, token, log_prob, NULL, end) != DGM_OK) abort();
     }
     int64_t steps = b.length;
     *out = b.done;
@@ -65,7 +65,7 @@ static int64_t run(const toy *t, const dgm_beam_options *options, dgm_hypotheses
 
 static dgm_beam_options options_of(int beam, int n_best, double alpha, int64_t longest, int64_t shortest)
 {
-    return (dgm_beam_options){beam, n_best, alpha, 0, longest, shortest};
+    return (dgm_beam_options){beam, n_best, alpha, DGM_LENGTH_PAPER, 0, longest, shortest};
 }
 
 static void test_greedy(void)
@@ -160,9 +160,11 @@ static void test_lengths(void)
 
 static void test_penalty(void)
 {
-    tap_near(dgm_hypothesis_penalty(0.6, 1), 1, 1e-15, "a length of 1 is not penalised");
-    tap_near(dgm_hypothesis_penalty(1, 13), 3, 1e-15, "alpha 1: (5 + 13) / 6");
-    tap_near(dgm_hypothesis_penalty(0, 13), 1, 1e-15, "alpha 0: none");
+    tap_near(dgm_hypothesis_penalty(DGM_LENGTH_PAPER, 0.6, 1), 1, 1e-15, "a length of 1 is not penalised");
+    tap_near(dgm_hypothesis_penalty(DGM_LENGTH_PAPER, 1, 13), 3, 1e-15, "alpha 1: (5 + 13) / 6");
+    tap_near(dgm_hypothesis_penalty(DGM_LENGTH_PAPER, 0, 13), 1, 1e-15, "alpha 0: none");
+    tap_near(dgm_hypothesis_penalty(DGM_LENGTH_AVERAGE, 1, 13), 13, 1e-15, "average: the number of tokens");
+    tap_near(dgm_hypothesis_penalty(DGM_LENGTH_AVERAGE, 0.5, 16), 4, 1e-15, "average with alpha 1/2: its root");
     int64_t tokens[2] = {0, 0};
     for (uint64_t seed = 0; seed < 40; seed++)
         for (int k = 0; k < 2; k++) {

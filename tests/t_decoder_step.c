@@ -46,7 +46,7 @@ static dgm_err step_through(dgm_decoder_step *step, const side *tgt, const dgm_c
     dgm_kvcache cache;
     dgm_kvcache_share share[N_SENT];
     for (int i = 0; i < N_SENT; i++) share[i] = dgm_kvcache_enter();
-    DGM_TRY(dgm_kvcache_init(&cache, 2, D));
+    DGM_TRY(dgm_kvcache_init(&cache, 1, &(dgm_kvcache_shape){2, D}));
     for (int64_t t = 0;; t++) {
         dgm_decoder_row rows[N_SENT];
         int64_t n = 0, at[N_SENT];
@@ -57,7 +57,7 @@ static dgm_err step_through(dgm_decoder_step *step, const side *tgt, const dgm_c
             rows[n++] = (dgm_decoder_row){tgt->ids[tgt->start[i] + t], t, path[i], &cross[i]};
         }
         if (n == 0) break;
-        DGM_TRY(dgm_decoder_step_run(step, n, rows, &cache, hidden));
+        DGM_TRY(dgm_decoder_step_run(step, n, rows, &cache, 0, hidden));
         for (int64_t r = 0; r < n; r++) memcpy(out + at[r] * D, hidden + r * D, D * sizeof *out);
     }
     dgm_kvcache_fini(&cache);
@@ -106,8 +106,8 @@ static void test_best(int64_t vocab)
     dgm_rng rng = dgm_rng_make(13, DGM_RNG_TEST);
     for (int i = 0; i < ROWS * D; i++) hidden[i] = (float)dgm_rng_normal(rng, (uint64_t)i, 0);
     tap_err(dgm_decoder_step_create(m.params, &m.weights, &step), DGM_OK, "decoder step");
-    tap_err(dgm_next_token_create(dgm_decoder_step_output(step), &next), DGM_OK, "its candidates");
-    tap_err(dgm_next_token_best(next, ROWS, hidden, TOP, token, log_prob, end), DGM_OK, "candidates");
+    tap_err(dgm_next_token_create(1, &(const dgm_panels *){dgm_decoder_step_output(step)}, &next), DGM_OK, "its candidates");
+    tap_err(dgm_next_token_best(next, ROWS, &(const float *){hidden}, NULL, TOP, token, log_prob, NULL, end), DGM_OK, "candidates");
     for (int r = 0; r < ROWS; r++) {
         double sum = 0;
         for (int64_t j = 0; j < vocab; j++) {
@@ -148,14 +148,14 @@ static void test_many_rows(void)
     toy_model_init(&m, DGM_NORM_POST, DGM_ACTIVATION_RELU, true, WIDE, 12);
     dgm_rng rng = dgm_rng_make(14, DGM_RNG_TEST);
     for (int i = 0; i < ROWS * D; i++) hidden[i] = (float)dgm_rng_normal(rng, (uint64_t)i, 0);
-    if (dgm_decoder_step_create(m.params, &m.weights, &step) != DGM_OK || dgm_next_token_create(dgm_decoder_step_output(step), &next) != DGM_OK)
+    if (dgm_decoder_step_create(m.params, &m.weights, &step) != DGM_OK || dgm_next_token_create(1, &(const dgm_panels *){dgm_decoder_step_output(step)}, &next) != DGM_OK)
         abort();
-    tap_err(dgm_next_token_best(next, ROWS, hidden, TOP, token, log_prob, end), DGM_OK, "candidates of %d rows", ROWS);
+    tap_err(dgm_next_token_best(next, ROWS, &(const float *){hidden}, NULL, TOP, token, log_prob, NULL, end), DGM_OK, "candidates of %d rows", ROWS);
     for (int r = 0; r < ROWS; r += 23) {
         int32_t token_alone[2 * TOP];
         double log_prob_alone[2 * TOP], end_alone[2];
         int n = r + 1 < ROWS ? 2 : 1;
-        if (dgm_next_token_best(next, n, hidden + r * D, TOP, token_alone, log_prob_alone, end_alone) != DGM_OK) abort();
+        if (dgm_next_token_best(next, n, &(const float *){hidden + r * D}, NULL, TOP, token_alone, log_prob_alone, NULL, end_alone) != DGM_OK) abort();
         differ += memcmp(token_alone, token + r * TOP, TOP * sizeof *token) != 0 || end_alone[0] != end[r] ||
                   memcmp(log_prob_alone, log_prob + r * TOP, TOP * sizeof *log_prob) != 0;
     }
@@ -175,9 +175,9 @@ static void test_not_finite(void)
     double log_prob, end;
     toy_model_init(&m, DGM_NORM_POST, DGM_ACTIVATION_RELU, true, VOCAB, 12);
     m.weights.embedding[50 * D] = NAN;
-    if (dgm_decoder_step_create(m.params, &m.weights, &step) != DGM_OK || dgm_next_token_create(dgm_decoder_step_output(step), &next) != DGM_OK)
+    if (dgm_decoder_step_create(m.params, &m.weights, &step) != DGM_OK || dgm_next_token_create(1, &(const dgm_panels *){dgm_decoder_step_output(step)}, &next) != DGM_OK)
         abort();
-    tap_err(dgm_next_token_best(next, 1, hidden, 1, &token, &log_prob, &end), DGM_ERR_NUMERIC, "a NaN in the weights is an error");
+    tap_err(dgm_next_token_best(next, 1, &(const float *){hidden}, NULL, 1, &token, &log_prob, NULL, &end), DGM_ERR_NUMERIC, "a NaN in the weights is an error");
     dgm_next_token_destroy(next);
     dgm_decoder_step_destroy(step);
     toy_model_fini(&m);
@@ -189,7 +189,7 @@ static void test_cache(void)
     dgm_kvcache c;
     dgm_kvcache_share one = dgm_kvcache_enter(), two = dgm_kvcache_enter();
     int32_t root, a, b, d, other;
-    if (dgm_kvcache_init(&c, 1, 8) != DGM_OK || dgm_kvcache_take(&c, &one, -1, &root) != DGM_OK || dgm_kvcache_take(&c, &one, root, &a) != DGM_OK ||
+    if (dgm_kvcache_init(&c, 2, (const dgm_kvcache_shape[]){{2, 16}, {1, 8}}) != DGM_OK || dgm_kvcache_take(&c, &one, -1, &root) != DGM_OK || dgm_kvcache_take(&c, &one, root, &a) != DGM_OK ||
         dgm_kvcache_take(&c, &one, root, &b) != DGM_OK || dgm_kvcache_take(&c, &one, a, &d) != DGM_OK)
         abort();
     dgm_kvcache_release(&c, &one, root);
@@ -204,12 +204,12 @@ static void test_cache(void)
     tap_int(c.n_used, 0, "all come back");
     int32_t last = -1;
     if (dgm_kvcache_take(&c, &two, -1, &other) != DGM_OK) abort();
-    dgm_kvcache_at(&c, other)[0] = -1;
+    dgm_kvcache_at(&c, 1, other)[0] = -1;
     for (int i = 0; i < 1000; i++)
         if (dgm_kvcache_take(&c, &one, last, &last) != DGM_OK) abort();
-        else dgm_kvcache_at(&c, last)[0] = (float)i;
-    bool kept = dgm_kvcache_at(&c, other)[0] == -1;
-    for (int i = 999, slot = last; i >= 0; slot = c.before[slot], i--) kept = kept && dgm_kvcache_at(&c, slot)[0] == (float)i;
+        else dgm_kvcache_at(&c, 1, last)[0] = (float)i;
+    bool kept = dgm_kvcache_at(&c, 1, other)[0] == -1;
+    for (int i = 999, slot = last; i >= 0; slot = c.before[slot], i--) kept = kept && dgm_kvcache_at(&c, 1, slot)[0] == (float)i;
     tap_ok(kept, "contents stay when the pool grows, beside another sentence's");
     int32_t n_pages = c.n_pages;
     dgm_kvcache_leave(&c, &one);

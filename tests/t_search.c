@@ -18,7 +18,7 @@ static dgm_sentence sources[N];
 static void make_sources(int64_t vocab)
 {
     for (int i = 0; i < N; i++) {
-        sources[i] = (dgm_sentence){source_ids[i], (i * 7) % 13};
+        sources[i] = (dgm_sentence){.ids = source_ids[i], .n = (i * 7) % 13};
         toy_sentence(2, (uint64_t)i, vocab, sources[i].n, source_ids[i]);
     }
 }
@@ -78,10 +78,10 @@ static int64_t greedy(const toy_model *m, dgm_transformer *t, const dgm_sentence
     return longest;
 }
 
-static dgm_beam_options options_of(int beam, int n_best)
+static dgm_search_options options_of(int beam, int n_best)
 {
-    dgm_beam_options o = dgm_beam_defaults();
-    o.beam = beam, o.n_best = n_best, o.max_length_factor = 1, o.max_length_plus = 5;
+    dgm_search_options o = dgm_search_defaults();
+    o.beam.beam = beam, o.beam.n_best = n_best, o.beam.max_length_factor = 1, o.beam.max_length_plus = 5;
     return o;
 }
 
@@ -105,7 +105,7 @@ static void test_against_forward(toy_model *m, const char *name)
     int differ = 0, compared = 0;
     double worst = 0;
     if (dgm_search_create(m->params, &m->weights, &s) != DGM_OK || dgm_transformer_create(m->params, dgm_grid_single(), &t) != DGM_OK) abort();
-    dgm_beam_options o = options_of(1, 1);
+    dgm_search_options o = options_of(1, 1);
     tap_err(dgm_search_run(s, &o, 64, sources, N, found), DGM_OK, "%s: greedy", name);
     for (int i = 0; i < N; i++) {
         int32_t ids[MAX_TOKENS];
@@ -141,7 +141,7 @@ static void test_company(toy_model *m)
     dgm_sentence reversed[N];
     int differ = 0;
     if (dgm_search_create(m->params, &m->weights, &s) != DGM_OK) abort();
-    dgm_beam_options o = options_of(4, 2);
+    dgm_search_options o = options_of(4, 2);
     for (int i = 0; i < N; i++) reversed[i] = sources[N - 1 - i];
     tap_err(dgm_search_run(s, &o, 1000, sources, N, together), DGM_OK, "all at once");
     tap_err(dgm_search_run(s, &o, 17, reversed, N, backwards), DGM_OK, "in another order, a few at a time");
@@ -168,7 +168,7 @@ static void test_changed_weights(void)
     int differ = 0;
     toy_model_init(&a, DGM_NORM_POST, DGM_ACTIVATION_RELU, true, VOCAB, 41);
     toy_model_init(&b, DGM_NORM_POST, DGM_ACTIVATION_RELU, true, VOCAB, 42);
-    dgm_beam_options o = options_of(3, 1);
+    dgm_search_options o = options_of(3, 1);
     if (dgm_search_create(a.params, &a.weights, &s) != DGM_OK || dgm_search_create(b.params, &b.weights, &fresh) != DGM_OK) abort();
     memcpy(a.flat, b.flat, (size_t)a.params->n_floats * sizeof *a.flat);
     dgm_search_load(s);
@@ -188,8 +188,8 @@ static void test_errors(toy_model *m)
     dgm_search *s = NULL;
     dgm_hypotheses found[N];
     int32_t ids[2] = {5, VOCAB + 5};
-    dgm_sentence bad[2] = {{ids, 1}, {ids, 2}};
-    dgm_beam_options o = options_of(4, 1);
+    dgm_sentence bad[2] = {{.ids = ids, .n = 1}, {.ids = ids, .n = 2}};
+    dgm_search_options o = options_of(4, 1);
     if (dgm_search_create(m->params, &m->weights, &s) != DGM_OK) abort();
     tap_err(dgm_search_run(s, &o, 100, bad, 2, found), DGM_ERR_INPUT, "an id that is not in the vocabulary");
     tap_error_says("sentence 2: token id");

@@ -34,11 +34,12 @@ typedef struct {
     int32_t token;             /* the hypothesis' last token, <s> at position 0 */
     int64_t position;          /* from 0 */
     const int32_t *path;       /* [position + 1] slots of all its positions; those of this one are written to path[position] */
-    const dgm_cross_kv *cross;
+    const dgm_cross_kv *cross; /* [models] */
 } dgm_decoder_row;
 
-/* hidden[n_rows, d_model]: decoder states before the output product.  Stores each row's keys and values in its slot. */
-dgm_err dgm_decoder_step_run(dgm_decoder_step *step, int64_t n_rows, const dgm_decoder_row *rows, dgm_kvcache *cache, float *hidden);
+/* hidden[n_rows, d_model]: decoder states before the output product.  Stores each row's keys and values in its slot.  `model` says which one of
+ * the models of the cache and the rows this is. */
+dgm_err dgm_decoder_step_run(dgm_decoder_step *step, int64_t n_rows, const dgm_decoder_row *rows, dgm_kvcache *cache, int model, float *hidden);
 
 /* The matrix of the logits, for next_token.h; belongs to the step. */
 const dgm_panels *dgm_decoder_step_output(const dgm_decoder_step *step);

@@ -18,4 +18,7 @@ void dgm_lse_update(int64_t n, const float *x, float *max, double *sum);
 /* *max + log(*sum), nats; NaN or infinite where one of the numbers was. */
 double dgm_lse(float max, double sum);
 
+/* log of the mean of exp(x[n]), n >= 1. */
+double dgm_log_mean_exp(int n, const double *x);
+
 #endif

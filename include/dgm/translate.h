@@ -8,17 +8,21 @@
 #include "dgm/tokenizer.h"
 
 typedef struct {
-    dgm_beam_options beam;
+    dgm_search_options search;
     int64_t batch_tokens;   /* max_rows of dgm_search_run: memory and speed, no effect on the results */
     int64_t max_src_tokens; /* a longer line is refused */
 } dgm_translate_options;
 
-/* Beam as dgm_beam_defaults, batch_tokens 1024, max_src_tokens 1024. */
+/* Search as dgm_search_defaults, batch_tokens 1024, max_src_tokens 1024. */
 dgm_translate_options dgm_translate_defaults(void);
 
-/* The command-line options of all that, and what they say once parsed.  DGM_ERR_USAGE as dgm_beam_check. */
+/* The command-line options of all that but sampling and ensembles, and what they say once parsed.  DGM_ERR_USAGE as dgm_search_check. */
 extern const dgm_option dgm_translate_option_table[];
 dgm_err dgm_translate_options_read(const dgm_config *config, dgm_translate_options *out);
+
+/* The options that only `translate` has: n_best, sampling, ensembles.  *out has been read from the other table. */
+extern const dgm_option dgm_translate_more_table[];
+dgm_err dgm_translate_more_read(const dgm_config *config, dgm_translate_options *out);
 
 /* Sentences and the memory they are in.  Zero-initialise ({0}). */
 typedef struct {
@@ -38,6 +42,9 @@ dgm_err dgm_sentence_list_encode(dgm_sentence_list *list, dgm_tokenizer_state *t
 
 /* Every rank's list becomes rank 0's.  Collective on grid->world. */
 dgm_err dgm_sentence_list_broadcast(const dgm_grid *grid, dgm_sentence_list *list);
+
+/* Every sentence begins its translation with the tokens of its counterpart in `prefixes`, which must stay as they are. */
+void dgm_sentence_list_prefix(dgm_sentence_list *list, const dgm_sentence_list *prefixes);
 
 /* out[n], on rank 0: what dgm_search_run says of each sentence; release each with dgm_hypotheses_fini.  Not touched on other ranks.
  * Logically collective on grid->world: sentences, options and the model equal on all ranks; an error is every rank's. */

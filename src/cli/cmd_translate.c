@@ -13,7 +13,6 @@
 
 static const dgm_option options[] = {
     {"model", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "MODEL", "model file, checkpoint or run folder"},
-    {"n_best", DGM_OPTION_INT, NULL, 1, 1024, NULL, "N", "print the N best of each line as LINE ||| TEXT ||| SCORE, lines counted from 0"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
 
@@ -55,7 +54,7 @@ static dgm_err read_lines(job *j)
 
 static dgm_err print_line(job *j, const dgm_hypotheses *list)
 {
-    int n = j->print_n_best ? DGM_MIN(list->n, j->options.beam.n_best) : 1;
+    int n = j->print_n_best ? DGM_MIN(list->n, j->options.search.beam.n_best) : 1;
     if (list->n == 0) return DGM_FAIL(DGM_ERR_INTERNAL, "line %lld has no translation", (long long)j->n_lines + 1);
     for (int i = 0; i < n; i++) {
         dgm_text_clear(&j->text);
@@ -110,8 +109,7 @@ static dgm_err prepare_job(const dgm_config *config, job *j)
     DGM_TRY(dgm_config_require(config, "model"));
     DGM_TRY(dgm_translate_options_read(config, &j->options));
     j->print_n_best = dgm_config_has(config, "n_best");
-    if (j->print_n_best) j->options.beam.n_best = (int)dgm_config_int(config, "n_best");
-    DGM_TRY(dgm_beam_check(&j->options.beam));
+    DGM_TRY(dgm_translate_more_read(config, &j->options));
     DGM_TRY(dgm_translator_open(dgm_config_text(config, "model"), j->grid, &j->translator));
     j->found = calloc(LINES_AT_ONCE, sizeof *j->found);
     dgm_err err = j->found != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%d lines", LINES_AT_ONCE);
@@ -139,10 +137,10 @@ static dgm_err run(dgm_config *config)
 
 int dgm_cmd_translate(int argc, char **argv)
 {
-    static const dgm_option *const tables[] = {options, dgm_translate_option_table};
+    static const dgm_option *const tables[] = {options, dgm_translate_option_table, dgm_translate_more_table};
     static const dgm_cli_command command = {.name = "translate", .synopsis = "--model MODEL [options] < in > out",
         .summary = "Translates lines of standard input, which may be compressed.  Beam search; a line's translation depends on that line\n"
                    "alone, not on its neighbours, the number of ranks or the batch size.  An empty line stays empty.",
-        .tables = tables, .n_tables = 2, .uses_mpi = true, .run = run};
+        .tables = tables, .n_tables = 3, .uses_mpi = true, .run = run};
     return dgm_cli_run(&command, argc, argv);
 }

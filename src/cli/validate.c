@@ -102,7 +102,7 @@ static dgm_err translate(dgm_validator *v, double *bleu)
     dgm_err err = sentences != NULL && hyps != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "validation of %lld pairs", (long long)v->n_pairs);
     err = dgm_coll_agree(v->grid, DGM_AXIS_WORLD, err);
     if (err == DGM_OK) {
-        for (int64_t i = 0; i < v->n_pairs; i++) sentences[i] = (dgm_sentence){v->pairs[i].src, v->pairs[i].n_src};
+        for (int64_t i = 0; i < v->n_pairs; i++) sentences[i] = (dgm_sentence){.ids = v->pairs[i].src, .n = v->pairs[i].n_src};
         err = dgm_translate_sentences(v->grid, v->search, &options, sentences, v->n_pairs, hyps);
     }
     if (err == DGM_OK) {

@@ -173,18 +173,19 @@ static void sublayer_end(const dgm_hparams *hp, int64_t n_rows, float *x, const 
     if (hp->norm == DGM_NORM_POST) dgm_norm_forward(n_rows, hp->d_model, x, weight, bias, hp->norm_eps, x, NULL, NULL);
 }
 
-static void self_attention(dgm_decoder_step *s, int64_t l, int64_t n_rows, const dgm_decoder_row *rows, dgm_kvcache *cache, activations *a)
+static void self_attention(dgm_decoder_step *s, int64_t l, int64_t n_rows, const dgm_decoder_row *rows, dgm_kvcache *cache, int model,
+                           activations *a)
 {
     const dgm_hparams *hp = &s->w.params->hp;
     const dgm_attention_weights *w = &s->w.weights->decoder[l].self;
-    int64_t d = hp->d_model, k = dgm_kvcache_layer(cache, l), v = k + dgm_kvcache_values(cache);
+    int64_t d = hp->d_model, k = dgm_kvcache_layer(cache, model, l), v = k + dgm_kvcache_values(cache, model);
     const float *in = sublayer_input(hp, n_rows, a->x, w->norm_weight, w->norm_bias, a->y);
     dgm_panels_product(&s->w.layers[l].self_in, n_rows, in, d, a->wide, 3 * d);
     dgm_elem_bias(n_rows, 3 * d, 3 * d, s->w.layers[l].self_bias, a->wide);
     const float *const *past = s->past;
     for (int64_t r = 0; r < n_rows; past += rows[r++].position + 1) {
         const float *q = a->wide + r * 3 * d;
-        float *here = dgm_kvcache_at(cache, rows[r].path[rows[r].position]);
+        float *here = dgm_kvcache_at(cache, model, rows[r].path[rows[r].position]);
         memcpy(here + k, q + d, (size_t)d * sizeof *q);
         memcpy(here + v, q + 2 * d, (size_t)d * sizeof *q);
         dgm_attend(rows[r].position + 1, hp->n_heads, d / hp->n_heads, q, past, k, v, s->scores, a->z + r * d);
@@ -193,7 +194,7 @@ static void self_attention(dgm_decoder_step *s, int64_t l, int64_t n_rows, const
     sublayer_end(hp, n_rows, a->x, a->y, w->out_bias, w->norm_weight, w->norm_bias);
 }
 
-static void cross_attention(dgm_decoder_step *s, int64_t l, int64_t n_rows, const dgm_decoder_row *rows, activations *a)
+static void cross_attention(dgm_decoder_step *s, int64_t l, int64_t n_rows, const dgm_decoder_row *rows, int model, activations *a)
 {
     const dgm_hparams *hp = &s->w.params->hp;
     const dgm_attention_weights *w = &s->w.weights->decoder[l].cross;
@@ -202,7 +203,7 @@ static void cross_attention(dgm_decoder_step *s, int64_t l, int64_t n_rows, cons
     dgm_panels_product(&s->w.layers[l].cross_in, n_rows, in, d, a->wide, d);
     dgm_elem_bias(n_rows, d, d, w->in_bias, a->wide);
     for (int64_t r = 0; r < n_rows; r++) {
-        const dgm_cross_kv *cross = rows[r].cross;
+        const dgm_cross_kv *cross = &rows[r].cross[model];
         int64_t k = l * cross->layer;
         dgm_attend(cross->n, hp->n_heads, d / hp->n_heads, a->wide + r * d, cross->at, k, k + cross->values, s->scores, a->z + r * d);
     }
@@ -222,7 +223,7 @@ static void feed_forward(dgm_decoder_step *s, int64_t l, int64_t n_rows, activat
 }
 
 /* Where the keys of the positions that each row looks back at begin, its own among them: row after row. */
-static dgm_err list_past(dgm_decoder_step *s, int64_t n_rows, const dgm_decoder_row *rows, const dgm_kvcache *cache)
+static dgm_err list_past(dgm_decoder_step *s, int64_t n_rows, const dgm_decoder_row *rows, const dgm_kvcache *cache, int model)
 {
     int64_t n = 0;
     for (int64_t r = 0; r < n_rows; r++) n += rows[r].position + 1;
@@ -235,27 +236,28 @@ static dgm_err list_past(dgm_decoder_step *s, int64_t n_rows, const dgm_decoder_
     }
     const float **at = s->past;
     for (int64_t r = 0; r < n_rows; r++)
-        for (int64_t j = 0; j <= rows[r].position; j++) *at++ = dgm_kvcache_at(cache, rows[r].path[j]);
+        for (int64_t j = 0; j <= rows[r].position; j++) *at++ = dgm_kvcache_at(cache, model, rows[r].path[j]);
     return DGM_OK;
 }
 
-dgm_err dgm_decoder_step_run(dgm_decoder_step *s, int64_t n_rows, const dgm_decoder_row *rows, dgm_kvcache *cache, float *hidden)
+dgm_err dgm_decoder_step_run(dgm_decoder_step *s, int64_t n_rows, const dgm_decoder_row *rows, dgm_kvcache *cache, int model,
+                             float *hidden)
 {
     const dgm_hparams *hp = &s->w.params->hp;
     activations a;
     int64_t longest = 0, last = 0;
     for (int64_t r = 0; r < n_rows; r++) {
         last = DGM_MAX(last, rows[r].position);
-        longest = DGM_MAX(longest, DGM_MAX(rows[r].position + 1, rows[r].cross->n));
+        longest = DGM_MAX(longest, DGM_MAX(rows[r].position + 1, rows[r].cross[model].n));
     }
     DGM_TRY(make_room(s, n_rows, &a));
     DGM_TRY(make_positions(s, last + 1));
-    DGM_TRY(list_past(s, n_rows, rows, cache));
+    DGM_TRY(list_past(s, n_rows, rows, cache, model));
     DGM_TRY(reserve(&s->scores, &s->n_scores, longest * hp->n_heads, 1));
     embed(s, n_rows, rows, a.x);
     for (int64_t l = 0; l < hp->n_decoder_layers; l++) {
-        self_attention(s, l, n_rows, rows, cache, &a);
-        cross_attention(s, l, n_rows, rows, &a);
+        self_attention(s, l, n_rows, rows, cache, model, &a);
+        cross_attention(s, l, n_rows, rows, model, &a);
         feed_forward(s, l, n_rows, &a);
     }
     const float *out =

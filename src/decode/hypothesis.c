@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-double dgm_hypothesis_penalty(double alpha, int64_t length) { return pow((5.0 + (double)length) / 6.0, alpha); }
+double dgm_hypothesis_penalty(dgm_length_kind kind, double alpha, int64_t length)
+{
+    return pow(kind == DGM_LENGTH_AVERAGE ? (double)length : (5.0 + (double)length) / 6.0, alpha);
+}
 
 dgm_err dgm_hypotheses_init(dgm_hypotheses *list, int capacity)
 {

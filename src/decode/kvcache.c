@@ -5,15 +5,29 @@
 
 enum { FIRST_PAGES = 64 };
 
-dgm_err dgm_kvcache_init(dgm_kvcache *cache, int64_t n_layers, int64_t d_model)
+dgm_err dgm_kvcache_init(dgm_kvcache *cache, int n_models, const dgm_kvcache_shape *shapes)
 {
-    *cache = (dgm_kvcache){.n_layers = n_layers, .d_model = d_model, .first_page = -1};
+    size_t n = (size_t)n_models;
+    *cache = (dgm_kvcache){.n_models = n_models, .first_page = -1};
+    cache->shapes = malloc(n * sizeof *cache->shapes);
+    cache->first = malloc(n * sizeof *cache->first);
+    if (cache->shapes == NULL || cache->first == NULL) {
+        dgm_kvcache_fini(cache);
+        return DGM_FAIL(DGM_ERR_NOMEM, "keys and values of %d models", n_models);
+    }
+    for (int m = 0; m < n_models; m++) {
+        cache->shapes[m] = shapes[m];
+        cache->first[m] = cache->page_floats;
+        cache->page_floats += shapes[m].n_layers * 2 * DGM_KVCACHE_PAGE * shapes[m].d_model;
+    }
     return DGM_OK;
 }
 
 void dgm_kvcache_fini(dgm_kvcache *cache)
 {
     for (int32_t i = 0; i < cache->n_pages; i++) free(cache->page[i]);
+    free(cache->shapes);
+    free(cache->first);
     free(cache->page);
     free(cache->next);
     free(cache->before);
@@ -45,8 +59,7 @@ static dgm_err reserve(dgm_kvcache *cache)
 static dgm_err make_page(dgm_kvcache *cache)
 {
     DGM_TRY(reserve(cache));
-    size_t bytes = (size_t)(cache->n_layers * 2 * DGM_KVCACHE_PAGE * cache->d_model) * sizeof(float);
-    float *page = aligned_alloc(64, bytes); /* 16 slots of floats: a multiple of 64 bytes */
+    float *page = aligned_alloc(64, (size_t)cache->page_floats * sizeof *page); /* 16 slots of floats: a multiple of 64 bytes */
     if (page == NULL)
         return DGM_FAIL(DGM_ERR_NOMEM, "keys and values of %lld positions: lower --batch-tokens or --beam",
                         ((long long)cache->n_pages + 1) * DGM_KVCACHE_PAGE);

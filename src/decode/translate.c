@@ -57,7 +57,7 @@ dgm_err dgm_sentence_list_encode(dgm_sentence_list *list, dgm_tokenizer_state *t
     if (n > max_tokens)
         return DGM_FAIL(DGM_ERR_INPUT, "%s, line %lld: %lld tokens, more than --max-src-tokens %lld: split the line or raise the limit", where,
                         (long long)number, (long long)n, (long long)max_tokens);
-    list->sentence[list->n++] = (dgm_sentence){list->ids.ids + before, n};
+    list->sentence[list->n++] = (dgm_sentence){.ids = list->ids.ids + before, .n = n};
     if (list->ids.ids != ids) point(list);
     return DGM_OK;
 }
@@ -76,11 +76,17 @@ dgm_err dgm_sentence_list_broadcast(const dgm_grid *grid, dgm_sentence_list *lis
     DGM_GOTO(dgm_coll_broadcast(grid, DGM_AXIS_WORLD, 0, length, counts[0] * (int64_t)sizeof *length));
     DGM_GOTO(dgm_coll_broadcast(grid, DGM_AXIS_WORLD, 0, list->ids.ids, counts[1] * (int64_t)sizeof *list->ids.ids));
     list->n = counts[0], list->ids.n = counts[1];
-    for (int64_t i = 0; i < list->n; i++) list->sentence[i].n = length[i];
+    for (int64_t i = 0; i < list->n; i++) list->sentence[i] = (dgm_sentence){.n = length[i]};
     point(list);
 fail:
     free(length);
     return err;
+}
+
+void dgm_sentence_list_prefix(dgm_sentence_list *list, const dgm_sentence_list *prefixes)
+{
+    DGM_ASSERT(prefixes->n == list->n);
+    for (int64_t i = 0; i < list->n; i++) list->sentence[i].prefix = prefixes->sentence[i].ids, list->sentence[i].n_prefix = prefixes->sentence[i].n;
 }
 
 /* ---- shares ---- */
@@ -170,7 +176,7 @@ static dgm_err translate_share(dgm_search *search, const dgm_translate_options *
     dgm_hypotheses *found = calloc((size_t)DGM_MAX(n, 1), sizeof *found);
     dgm_err err = mine != NULL && found != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld sentences", (long long)n);
     for (int64_t i = 0; err == DGM_OK && i < n; i++) mine[i] = sentences[index[i]];
-    if (err == DGM_OK) err = dgm_search_run(search, &options->beam, options->batch_tokens, mine, n, found);
+    if (err == DGM_OK) err = dgm_search_run(search, &options->search, options->batch_tokens, mine, n, found);
     for (int64_t i = 0; err == DGM_OK && i < n; i++) err = put_hypotheses(bytes, index[i], &found[i]);
     for (int64_t i = 0; found != NULL && i < n; i++) dgm_hypotheses_fini(&found[i]);
     free(mine);
