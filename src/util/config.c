@@ -123,8 +123,9 @@ static dgm_err check_option(const dgm_option *option)
     for (const char *c = option->name; *c; c++)
         if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && *c != '_')
             return DGM_FAIL(DGM_ERR_INTERNAL, "option table: the name \"%s\" may hold only a-z, 0-9 and _", option->name);
-    if (strlen(option->name) >= NAME_BYTES - 8 || strncmp(option->name, "no_", 3) == 0)
-        return DGM_FAIL(DGM_ERR_INTERNAL, "option table: the name \"%s\" is too long or begins with no_", option->name);
+    bool negated = option->kind == DGM_OPTION_FLAG && strncmp(option->name, "no_", 3) == 0;
+    if (strlen(option->name) >= NAME_BYTES - 8 || negated)
+        return DGM_FAIL(DGM_ERR_INTERNAL, "option table: the name \"%s\" is too long or a flag that begins with no_", option->name);
     if (option->kind == DGM_OPTION_CHOICE && option->choices == NULL)
         return DGM_FAIL(DGM_ERR_INTERNAL, "option table: %s has no choices", option->name);
     return DGM_OK;
