@@ -126,9 +126,9 @@ static dgm_err measure_loss(evaluation *e)
         const dgm_sentence *s = &e->src_tokens.sentence[i], *r = &e->ref_tokens.sentence[i];
         pairs[i] = (dgm_pair){s->ids, r->ids, (int32_t)s->n, (int32_t)r->n};
     }
-    if (err == DGM_OK) err = dgm_transformer_create(e->translator->params, dgm_grid_single(), &transformer);
+    if (err == DGM_OK) err = dgm_transformer_create(e->translator->models[0].params, dgm_grid_single(), &transformer);
     DGM_GOTO(dgm_coll_agree(e->grid, DGM_AXIS_WORLD, err));
-    err = dgm_score_pairs(e->grid, transformer, &e->translator->weights, (float)dgm_config_real(e->config, "label_smoothing"), SCORE_ROWS,
+    err = dgm_score_pairs(e->grid, transformer, &e->translator->models[0].weights, (float)dgm_config_real(e->config, "label_smoothing"), SCORE_ROWS,
                           pairs, e->n_lines, &e->loss, NULL);
 fail:
     dgm_transformer_destroy(transformer);

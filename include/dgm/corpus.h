@@ -39,6 +39,9 @@ void dgm_corpus_close(dgm_corpus *corpus); /* accepts NULL */
  * and line. */
 dgm_err dgm_corpus_next(dgm_corpus *corpus, dgm_line *line, bool *more);
 
+/* *waits: dgm_corpus_next would wait for somebody to write more (a terminal, a pipe).  Reads what there is.  An archive is taken to be there. */
+dgm_err dgm_corpus_waits(dgm_corpus *corpus, bool *waits);
+
 /* DGM_ERR_INPUT with "FILE, line N, byte B: what is wrong with it"; DGM_OK for a good line. */
 dgm_err dgm_corpus_refuse(const dgm_line *line);
 

@@ -20,6 +20,9 @@ void dgm_decompress_close(dgm_decompress *stream); /* accepts NULL */
  * decompressed text it was good. */
 dgm_err dgm_decompress_read(dgm_decompress *stream, void *data, size_t capacity, size_t *n_bytes);
 
+/* Whether a read would wait for somebody to write more.  An archive is taken to be there. */
+bool dgm_decompress_waits(const dgm_decompress *stream);
+
 const char *dgm_decompress_name(const dgm_decompress *stream);
 
 #endif

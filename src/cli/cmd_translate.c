@@ -1,6 +1,7 @@
 /* dragoman translate: source lines on standard input, target lines on standard output, in the same order.
  *
- * Rank 0 reads and writes; lines are translated some thousands at a time on all ranks, so that memory does not grow with the input. */
+ * Rank 0 reads and writes; lines are translated some thousands at a time on all ranks, so that memory does not grow with the input.  With
+ * --flush as many as there are without waiting, so that who writes a line gets its translation. */
 #include "dgm/cli.h"
 #include "dgm/coll.h"
 #include "dgm/corpus.h"
@@ -10,47 +11,89 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static const dgm_option options[] = {
-    {"model", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "MODEL", "model file, checkpoint or run folder"},
+    {"model", DGM_OPTION_LIST, NULL, 0, 0, NULL, "MODEL", "model file, checkpoint or run folder; several translate together"},
+    {"prefix", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "how the translation of each line begins, a line each; may be blank"},
+    {"flush", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "answer lines as they come, without waiting for more"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
 
-enum { LINES_AT_ONCE = 4096 };
+/* The first lines are few, so that progress shows early. */
+enum { FIRST_LINES = 256, MOST_LINES = 4096, MAX_PREFIX_TOKENS = 1 << 20 };
 
 typedef struct {
     const dgm_grid *grid;
     dgm_translate_options options;
-    bool print_n_best;
+    bool print_n_best, flush;
     dgm_translator *translator;
+    int64_t at_once; /* lines */
     /* rank 0 */
-    dgm_corpus *input;
-    dgm_tokenizer_state *tokenizer;
+    dgm_corpus *input, *prefix_input; /* the second NULL without --prefix */
+    dgm_tokenizer_state *tokenizer, *prefix_tokenizer;
     dgm_text text;
     int64_t n_lines, n_tokens; /* done; tokens of the best translations, </s> included */
     bool at_end;
+    double started, shown; /* when it began, when progress was shown last */
     /* all ranks */
-    dgm_sentence_list sentences;
-    dgm_hypotheses *found; /* [LINES_AT_ONCE] */
+    dgm_sentence_list sentences, prefixes;
+    dgm_hypotheses *found; /* [MOST_LINES] */
 } job;
 
-/* The next lines; a blank one has no tokens. */
+/* ---- reading ---- */
+
+/* The beginning of line `number`; one for each line and no more. */
+static dgm_err read_prefix(job *j, int64_t number)
+{
+    dgm_line line;
+    bool more;
+    DGM_TRY(dgm_corpus_next(j->prefix_input, &line, &more));
+    if (!more) return DGM_FAIL(DGM_ERR_INPUT, "the file of --prefix ends before line %lld of standard input", (long long)number);
+    DGM_TRY(dgm_corpus_refuse(&line));
+    size_t n_bytes = dgm_translate_is_blank(line.text, line.n_bytes) ? 0 : line.n_bytes;
+    return dgm_sentence_list_encode(&j->prefixes, j->prefix_tokenizer, line.text, n_bytes, MAX_PREFIX_TOKENS, line.file, line.number);
+}
+
+static dgm_err check_end(job *j)
+{
+    dgm_line line;
+    bool more = false;
+    if (j->prefix_input != NULL) DGM_TRY(dgm_corpus_next(j->prefix_input, &line, &more));
+    if (more)
+        return DGM_FAIL(DGM_ERR_INPUT, "%s has more lines than standard input, which has %lld", line.file,
+                        (long long)dgm_corpus_file_read(j->input, 0)->n_lines);
+    return DGM_OK;
+}
+
+/* The next line; a blank one has no tokens. */
+static dgm_err read_line(job *j)
+{
+    dgm_line line;
+    bool more;
+    DGM_TRY(dgm_corpus_next(j->input, &line, &more));
+    j->at_end = !more;
+    if (!more) return check_end(j);
+    DGM_TRY(dgm_corpus_refuse(&line));
+    DGM_TRY(dgm_sentence_list_encode(&j->sentences, j->tokenizer, line.text, dgm_translate_is_blank(line.text, line.n_bytes) ? 0 : line.n_bytes,
+                                     j->options.max_src_tokens, line.file, line.number));
+    return j->prefix_input != NULL ? read_prefix(j, line.number) : DGM_OK;
+}
+
 static dgm_err read_lines(job *j)
 {
+    bool waits = false;
     dgm_sentence_list_clear(&j->sentences);
-    while (!j->at_end && j->sentences.n < LINES_AT_ONCE) {
-        dgm_line line;
-        bool more;
-        DGM_TRY(dgm_corpus_next(j->input, &line, &more));
-        j->at_end = !more;
-        if (!more) break;
-        DGM_TRY(dgm_corpus_refuse(&line));
-        DGM_TRY(dgm_sentence_list_encode(&j->sentences, j->tokenizer, line.text,
-                                         dgm_translate_is_blank(line.text, line.n_bytes) ? 0 : line.n_bytes, j->options.max_src_tokens,
-                                         line.file, line.number));
+    dgm_sentence_list_clear(&j->prefixes);
+    while (!j->at_end && j->sentences.n < j->at_once && !waits) {
+        DGM_TRY(read_line(j));
+        if (j->flush && !j->at_end) DGM_TRY(dgm_corpus_waits(j->input, &waits));
     }
     return DGM_OK;
 }
+
+/* ---- writing ---- */
 
 static dgm_err print_line(job *j, const dgm_hypotheses *list)
 {
@@ -81,39 +124,81 @@ static dgm_err print_lines(job *j)
     return err;
 }
 
+/* Every second on a terminal, twice a minute in a log; with the share done where standard input is a file. */
+static void show_progress(job *j)
+{
+    struct stat input;
+    double now = dgm_timer_now(), seconds = now - j->started;
+    off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+    char share[32] = "";
+    if (j->at_end || now - j->shown < (isatty(STDERR_FILENO) ? 1 : 30)) return;
+    j->shown = now;
+    if (at >= 0 && fstat(STDIN_FILENO, &input) == 0 && S_ISREG(input.st_mode) && input.st_size > 0)
+        snprintf(share, sizeof share, " (%.0f%%)", 100 * (double)at / (double)input.st_size);
+    dgm_log_progress("%lld lines%s  %.0f lines/s  %.0f tokens/s", (long long)j->n_lines, share, (double)j->n_lines / seconds,
+                     (double)j->n_tokens / seconds);
+}
+
+/* ---- the command ---- */
+
+static dgm_err translate_lines(job *j)
+{
+    DGM_TRY(dgm_sentence_list_broadcast(j->grid, &j->sentences));
+    DGM_TRY(dgm_sentence_list_broadcast(j->grid, &j->prefixes));
+    if (j->prefixes.n > 0) dgm_sentence_list_prefix(&j->sentences, &j->prefixes);
+    DGM_TRY(dgm_translate_sentences(j->grid, j->translator->search, &j->options, j->sentences.sentence, j->sentences.n, j->found));
+    return dgm_coll_agree(j->grid, DGM_AXIS_WORLD, j->grid->rank == 0 ? print_lines(j) : DGM_OK);
+}
+
 static dgm_err translate_all(job *j)
 {
-    double start = dgm_timer_now();
-    for (;;) {
+    j->started = j->shown = dgm_timer_now();
+    for (;; j->at_once = DGM_MIN(2 * j->at_once, (int64_t)MOST_LINES)) {
         DGM_TRY(dgm_coll_agree(j->grid, DGM_AXIS_WORLD, j->grid->rank == 0 ? read_lines(j) : DGM_OK));
-        DGM_TRY(dgm_sentence_list_broadcast(j->grid, &j->sentences));
+        DGM_TRY(translate_lines(j));
         if (j->sentences.n == 0) break;
-        DGM_TRY(dgm_translate_sentences(j->grid, j->translator->search, &j->options, j->sentences.sentence, j->sentences.n, j->found));
-        DGM_TRY(dgm_coll_agree(j->grid, DGM_AXIS_WORLD, j->grid->rank == 0 ? print_lines(j) : DGM_OK));
+        if (j->grid->rank == 0) show_progress(j);
     }
-    double seconds = dgm_timer_now() - start;
+    double seconds = dgm_timer_now() - j->started;
     dgm_log(DGM_LOG_INFO, "%lld lines, %lld tokens in %.1f s: %.0f tokens/s", (long long)j->n_lines, (long long)j->n_tokens, seconds,
             (double)j->n_tokens / DGM_MAX(seconds, 1e-9));
     return DGM_OK;
 }
 
-static dgm_err open_input(job *j)
+static dgm_err open_input(const dgm_config *config, job *j)
 {
-    const char *path = "-", *name = "standard input";
+    const char *path = "-", *name = "standard input", *prefix = dgm_config_text(config, "prefix");
     DGM_TRY(dgm_tokenizer_state_create(j->translator->src_tokenizer, &j->tokenizer));
+    if (prefix != NULL) {
+        DGM_TRY(dgm_tokenizer_state_create(j->translator->tgt_tokenizer, &j->prefix_tokenizer));
+        DGM_TRY(dgm_corpus_open(&prefix, NULL, 1, &j->prefix_input));
+    }
     return dgm_corpus_open(&path, &name, 1, &j->input);
+}
+
+static dgm_err open_models(const dgm_config *config, job *j)
+{
+    const char *paths[DGM_ENSEMBLE_MAX];
+    int n = dgm_config_count(config, "model");
+    for (int m = 0; m < DGM_MIN(n, (int)DGM_ENSEMBLE_MAX); m++) paths[m] = dgm_config_item(config, "model", m);
+    return dgm_translator_open_ensemble(n, paths, j->grid, &j->translator);
 }
 
 static dgm_err prepare_job(const dgm_config *config, job *j)
 {
+    const char *prefix = dgm_config_text(config, "prefix");
     DGM_TRY(dgm_config_require(config, "model"));
     DGM_TRY(dgm_translate_options_read(config, &j->options));
-    j->print_n_best = dgm_config_has(config, "n_best");
     DGM_TRY(dgm_translate_more_read(config, &j->options));
-    DGM_TRY(dgm_translator_open(dgm_config_text(config, "model"), j->grid, &j->translator));
-    j->found = calloc(LINES_AT_ONCE, sizeof *j->found);
-    dgm_err err = j->found != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%d lines", LINES_AT_ONCE);
-    if (err == DGM_OK && j->grid->rank == 0) err = open_input(j);
+    if (prefix != NULL && prefix[0] == '-' && prefix[1] == 0)
+        return DGM_FAIL(DGM_ERR_USAGE, "prefix: standard input has the lines to translate; expected another file");
+    j->print_n_best = dgm_config_has(config, "n_best");
+    j->flush = dgm_config_flag(config, "flush");
+    j->at_once = FIRST_LINES;
+    DGM_TRY(open_models(config, j));
+    j->found = calloc(MOST_LINES, sizeof *j->found);
+    dgm_err err = j->found != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%d lines", MOST_LINES);
+    if (err == DGM_OK && j->grid->rank == 0) err = open_input(config, j);
     return dgm_coll_agree(j->grid, DGM_AXIS_WORLD, err);
 }
 
@@ -127,9 +212,12 @@ static dgm_err run(dgm_config *config)
     if (err == DGM_OK) err = translate_all(&j);
     free(j.found);
     dgm_sentence_list_fini(&j.sentences);
+    dgm_sentence_list_fini(&j.prefixes);
     dgm_text_fini(&j.text);
     dgm_corpus_close(j.input);
+    dgm_corpus_close(j.prefix_input);
     dgm_tokenizer_state_destroy(j.tokenizer);
+    dgm_tokenizer_state_destroy(j.prefix_tokenizer);
     dgm_translator_close(j.translator);
     dgm_grid_destroy(grid);
     return err;
@@ -138,9 +226,9 @@ static dgm_err run(dgm_config *config)
 int dgm_cmd_translate(int argc, char **argv)
 {
     static const dgm_option *const tables[] = {options, dgm_translate_option_table, dgm_translate_more_table};
-    static const dgm_cli_command command = {.name = "translate", .synopsis = "--model MODEL [options] < in > out",
-        .summary = "Translates lines of standard input, which may be compressed.  Beam search; a line's translation depends on that line\n"
-                   "alone, not on its neighbours, the number of ranks or the batch size.  An empty line stays empty.",
+    static const dgm_cli_command command = {.name = "translate", .synopsis = "--model MODEL... [options] < in > out",
+        .summary = "Translates lines of standard input, which may be compressed.  Beam search, or samples; a line's translation depends on that\n"
+                   "line alone, not on its neighbours, the number of ranks or the batch size.  An empty line stays empty.",
         .tables = tables, .n_tables = 3, .uses_mpi = true, .run = run};
     return dgm_cli_run(&command, argc, argv);
 }

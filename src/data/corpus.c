@@ -209,6 +209,18 @@ dgm_err dgm_corpus_next(dgm_corpus *c, dgm_line *line, bool *more)
     return DGM_OK;
 }
 
+dgm_err dgm_corpus_waits(dgm_corpus *c, bool *waits)
+{
+    *waits = false;
+    if (c->current == c->n_files || c->stream == NULL) return DGM_OK;
+    while (!c->file_ended && c->end - c->at <= DGM_CORPUS_MAX_LINE && memchr(c->buffer + c->at, '\n', c->end - c->at) == NULL) {
+        *waits = dgm_decompress_waits(c->stream);
+        if (*waits) return DGM_OK;
+        DGM_TRY(refill(c));
+    }
+    return DGM_OK;
+}
+
 dgm_err dgm_corpus_refuse(const dgm_line *line)
 {
     long long number = (long long)line->number;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lzma.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -46,27 +47,39 @@ static dgm_err fill(dgm_decompress *s)
     return DGM_OK;
 }
 
-/* The first bytes, as many as there are up to MAGIC_BYTES: a pipe may give them one by one. */
+static const struct { size_t n; unsigned char bytes[MAGIC_BYTES], mask[MAGIC_BYTES]; format format; } magics[] = {
+    {4, {0x28, 0xB5, 0x2F, 0xFD}, {0xFF, 0xFF, 0xFF, 0xFF}, FORMAT_ZSTD},
+    {4, {0x50, 0x2A, 0x4D, 0x18}, {0xF0, 0xFF, 0xFF, 0xFF}, FORMAT_ZSTD}, /* skippable frame */
+    {2, {0x1F, 0x8B}, {0xFF, 0xFF}, FORMAT_GZIP},
+    {6, {0xFD, '7', 'z', 'X', 'Z', 0}, {0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF}, FORMAT_XZ},
+};
+
+/* What the first n bytes say; *open: more of them could still say otherwise. */
+static format recognise(const unsigned char *b, size_t n, bool *open)
+{
+    *open = false;
+    for (size_t m = 0; m < sizeof magics / sizeof *magics; m++) {
+        size_t i = 0;
+        while (i < DGM_MIN(n, magics[m].n) && (b[i] & magics[m].mask[i]) == magics[m].bytes[i]) i++;
+        if (i == magics[m].n) return magics[m].format;
+        *open = *open || i == n;
+    }
+    return FORMAT_PLAIN;
+}
+
+/* Reads until it is known what the file is: a pipe may give its first bytes one by one, and who types text waits for an answer. */
 static dgm_err peek(dgm_decompress *s)
 {
-    while (s->end < MAGIC_BYTES && !s->at_eof) {
+    bool open = true;
+    while (open && !s->at_eof) {
         ssize_t n = read(s->fd, s->input + s->end, INPUT_BYTES - s->end);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return DGM_FAIL(errno == EISDIR ? DGM_ERR_INPUT : DGM_ERR_IO, "read %s: %s", s->name, strerror(errno));
         s->end += (size_t)n;
         s->at_eof = n == 0;
+        s->format = recognise(s->input, s->end, &open);
     }
     return DGM_OK;
-}
-
-static format recognise(const unsigned char *b, size_t n)
-{
-    static const unsigned char xz[] = {0xFD, '7', 'z', 'X', 'Z', 0};
-    if (n >= 4 && b[0] == 0x28 && b[1] == 0xB5 && b[2] == 0x2F && b[3] == 0xFD) return FORMAT_ZSTD;
-    if (n >= 4 && (b[0] & 0xF0) == 0x50 && b[1] == 0x2A && b[2] == 0x4D && b[3] == 0x18) return FORMAT_ZSTD; /* skippable frame */
-    if (n >= 2 && b[0] == 0x1F && b[1] == 0x8B) return FORMAT_GZIP;
-    if (n >= sizeof xz && memcmp(b, xz, sizeof xz) == 0) return FORMAT_XZ;
-    return FORMAT_PLAIN;
 }
 
 static dgm_err start_codec(dgm_decompress *s)
@@ -104,7 +117,6 @@ dgm_err dgm_decompress_open(const char *path, const char *name, dgm_decompress *
         goto fail;
     }
     DGM_GOTO(peek(s));
-    s->format = recognise(s->input, s->end);
     DGM_GOTO(start_codec(s));
     *out = s;
     return DGM_OK;
@@ -123,6 +135,12 @@ void dgm_decompress_close(dgm_decompress *s)
     free(s->input);
     free(s->name);
     free(s);
+}
+
+bool dgm_decompress_waits(const dgm_decompress *s)
+{
+    struct pollfd input = {.fd = s->fd, .events = POLLIN};
+    return s->format == FORMAT_PLAIN && s->at == s->end && !s->at_eof && poll(&input, 1, 0) == 0;
 }
 
 const char *dgm_decompress_name(const dgm_decompress *s) { return s->name; }
