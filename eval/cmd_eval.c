@@ -4,6 +4,7 @@
 #include "dgm/corpus.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/pair_scores.h"
 #include "dgm/score_pairs.h"
 #include "dgm/scoring.h"
 #include "dgm/spectra.h"
@@ -21,6 +22,8 @@ static const dgm_option options[] = {
     {"ref", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE", "references; of several the loss is that of the first, the scores use them all"},
     {"label_smoothing", DGM_OPTION_REAL, "0.1", 0, 0.99, NULL, "E", "of the smoothed loss"},
     {"hyp_out", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where the translations go, if they are wanted"},
+    {"line_scores", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where the log-probability of each reference goes, and its number of tokens"},
+    {"token_scores", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where the log-probability of each of its tokens goes, a line of JSON each"},
     {"width", DGM_OPTION_INT, "1", 0, 15, NULL, "N", "decimals of the printed scores"},
     {"spectra", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "MODEL", "the singular values of a model's matrices instead; needs no sentences"},
     {"svg", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "with --spectra: where a drawing of their decay goes"},
@@ -46,6 +49,7 @@ typedef struct {
     dgm_sentence_list src_tokens, ref_tokens;
     int64_t n_lines;
     dgm_pair_loss loss;
+    dgm_pair_scores forced; /* of each line and token, where they are wanted */
 } evaluation;
 
 /* ---- reading, on rank 0 ---- */
@@ -126,10 +130,13 @@ static dgm_err measure_loss(evaluation *e)
         const dgm_sentence *s = &e->src_tokens.sentence[i], *r = &e->ref_tokens.sentence[i];
         pairs[i] = (dgm_pair){s->ids, r->ids, (int32_t)s->n, (int32_t)r->n};
     }
+    if (err == DGM_OK)
+        err = dgm_pair_scores_init(dgm_config_text(e->config, "line_scores"), dgm_config_text(e->config, "token_scores"), pairs, e->n_lines,
+                                   &e->forced);
     if (err == DGM_OK) err = dgm_transformer_create(e->translator->models[0].params, dgm_grid_single(), &transformer);
     DGM_GOTO(dgm_coll_agree(e->grid, DGM_AXIS_WORLD, err));
     err = dgm_score_pairs(e->grid, transformer, &e->translator->models[0].weights, (float)dgm_config_real(e->config, "label_smoothing"), SCORE_ROWS,
-                          pairs, e->n_lines, &e->loss, NULL);
+                          pairs, e->n_lines, &e->loss, e->forced.lines, e->forced.tokens);
 fail:
     dgm_transformer_destroy(transformer);
     free(pairs);
@@ -219,6 +226,7 @@ static dgm_err show(const evaluation *e)
     double per_token = exp(nll), per_word = e->n_words > 0 ? exp(e->loss.nll / (double)e->n_words) : INFINITY;
     const char *hyp_out = dgm_config_text(e->config, "hyp_out");
     if (hyp_out != NULL) DGM_TRY(dgm_io_write_file(hyp_out, e->hyps.text, e->hyps.bytes));
+    DGM_TRY(dgm_pair_scores_write(&e->forced, e->translator->tgt_tokenizer, e->ref_tokens.sentence, e->n_lines));
     if (dgm_config_flag(e->config, "json")) return show_json(e, loss, nll, per_token, per_word);
     printf("lines                  %lld\n"
            "source tokens          %lld\n"
@@ -260,7 +268,7 @@ static dgm_err show_spectra(const dgm_config *config, const dgm_spectra *spectra
 
 static dgm_err run_spectra(const dgm_config *config, const dgm_grid *grid)
 {
-    static const char *const others[] = {"model", "src", "ref", "hyp_out"};
+    static const char *const others[] = {"model", "src", "ref", "hyp_out", "line_scores", "token_scores"};
     dgm_spectra *spectra = NULL;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (dgm_config_given(config, others[i])) return DGM_FAIL(DGM_ERR_USAGE, "--spectra looks at matrices alone: it takes --json and --svg only");
@@ -280,6 +288,7 @@ static dgm_err run_pairs(const dgm_config *config, const dgm_grid *grid)
     dgm_text_fini(&e.hyps);
     dgm_sentence_list_fini(&e.src_tokens);
     dgm_sentence_list_fini(&e.ref_tokens);
+    dgm_pair_scores_fini(&e.forced);
     dgm_translator_close(e.translator);
     return err;
 }

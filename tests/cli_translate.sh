@@ -68,11 +68,132 @@ translate 0 in $m --max-length-factor 0 --max-length-plus 1 --n-best 1
 awk -F ' [|][|][|] ' 'length($2) > 4 { exit 1 }' out
 result $? "--max-length-plus limits the length"
 
+# ---- what a search can be told ----
+
+translate 0 in $m --n-best 2
+cp out paper
+translate 0 in $m --n-best 2 --length-penalty-kind average
+differs out paper "average length penalty gives other scores"
+awk -F ' [|][|][|] ' '$1 == 0 { print $3 }' out | sort -c -g -r
+result $? "best first"
+translate 0 in $m --beam 6 --diverse-groups 3 --n-best 6
+cp out diverse
+equal "$(grep -c '^0 ||| ' out)" 6 "six of a line in three groups"
+translate 0 in $m --no-repeat-ngram 1
+differs out plain "--no-repeat-ngram 1 gives other translations"
+translate 0 in $m --sample --seed 3 --n-best 2
+cp out samples
+translate 0 in $m --sample --seed 4 --n-best 2
+differs out samples "another seed, other samples"
+for ranks in 2 3; do
+    run="$mpirun -n $ranks"
+    translate 0 in $m --sample --seed 3 --n-best 2 --batch-tokens 30
+    same out samples "$ranks ranks, small batches: the same samples"
+    translate 0 in $m --beam 6 --diverse-groups 3 --n-best 6 --batch-tokens 30
+    same out diverse "$ranks ranks, small batches: the same diverse translations"
+done
+run=
+translate 0 backwards $m --sample --seed 3
+sed -n '1!G;h;$p' out >back
+translate 0 in $m --sample --seed 3
+same back out "lines in another order: the same samples"
+
+# ---- prefixes, and forced decoding ----
+
+printf 'the\n\n a\nEin H\n\n\nno\n\n日\n' >prefixes
+translate 0 in $m --prefix prefixes
+paste -d '\t' prefixes out | awk -F '\t' 'NR != 3 && NR != 5 && index($2, $1) != 1 { exit 1 }'
+result $? "translations begin as they were told"
+[ -z "$(sed -n 3p out)" ] && [ "$(sed -n 2p out)" = "$(sed -n 2p plain)" ]
+result $? "a blank line stays empty; a blank prefix leaves the line alone"
+cp out prefixed
+run="$mpirun -n 2"
+translate 0 in $m --prefix prefixes --batch-tokens 20
+same out prefixed "two ranks: the same"
+run=
+grep -v '^ *$' in >full
+grep -v '^$' plain >forced
+translate 0 full $m --prefix forced --max-length-factor 0 --max-length-plus 1 --length-penalty 0 --n-best 1
+awk -F ' [|][|][|] ' '{ print $3 }' out >by_prefix
+runs 0 "$dragoman" eval $m --src full --ref forced --line-scores scores --token-scores tokens
+paste by_prefix scores | awk '{ d = $1 - $2; if (d * d > 1e-6) exit 1 }'
+result $? "eval --line-scores gives a reference what translate gives it as a prefix"
+equal "$(wc -l <tokens)" "$(wc -l <full)" "--token-scores: a line for each"
+tr -d '[]{}"' <tokens | sed 's/.*log_probs://' | paste - scores | awk '{ n = split($1, p, ","); s = 0; for (i = 1; i <= n; i++) s += p[i]; d = s - $2; if (n != $3 || d * d > 1e-6) exit 1 }'
+result $? "tokens add up to their line"
+run="$mpirun -n 3"
+cp scores scores.one && cp tokens tokens.one
+runs 0 $run "$dragoman" eval $m --src full --ref forced --line-scores scores --token-scores tokens --batch-tokens 9
+same scores scores.one "three ranks: the same line scores"
+same tokens tokens.one "three ranks: the same token scores"
+run=
+sed '$d' prefixes >few
+translate 3 in $m --prefix few
+says 'the file of --prefix ends before line 9'
+(cat prefixes; echo more) >many
+translate 3 in $m --prefix many
+says 'many has more lines than standard input, which has 9'
+run="$mpirun -n 2"
+translate 3 in $m --prefix many
+run=
+translate 3 in $m --prefix absent
+translate 2 in $m --prefix -
+
+# ---- several models ----
+
+"$DGM_BUILDDIR/tests/make_translator" other.safetensors in 8 || echo "Bail out! no model"
+translate 0 in --model model.safetensors model.safetensors
+same out plain "a model with itself is that model"
+translate 0 in --model other.safetensors
+cp out other
+translate 0 in --model model.safetensors other.safetensors
+cp out both
+differs both plain "two models give other translations"
+translate 0 in --model other.safetensors model.safetensors
+same out both "in any order"
+translate 0 in --model model.safetensors other.safetensors --ensemble log-probabilities
+differs out both "the mean of log-probabilities is another one"
+run="$mpirun -n 2"
+translate 0 in --model model.safetensors other.safetensors --batch-tokens 9
+same out both "two ranks, small batches: the same translations"
+run=
+head -3 in >less
+"$DGM_BUILDDIR/tests/make_translator" small.safetensors less 9 || echo "Bail out! no model"
+translate 3 in --model model.safetensors small.safetensors
+says 'small.safetensors: its tokenizer is not that of model.safetensors'
+
+# ---- a stream ----
+
+mkfifo to from
+"$dragoman" translate $m --flush <to >from 2>err &
+exec 3>to 4<from
+answers=
+for i in 1 2 4; do
+    sed -n ${i}p in >&3
+    IFS= read -r line <&4 && [ "$line" = "$(sed -n ${i}p plain)" ] || answers="$answers $i"
+done
+printf 'x' >&3
+exec 3>&-
+IFS= read -r line <&4
+[ "$line" = "$(sed -n 7p plain)" ] || answers="$answers end"
+exec 4<&-
+wait $!
+code=$?
+equal "$answers" "" "--flush answers each line before the next is written"
+equal $code 0 "and ends with the stream"
+translate 0 in $m --flush
+same out plain "--flush changes no translation"
+
+
 translate 2 in
 says 'missing --model'
 translate 2 in $m --beam 2 --n-best 3
 says 'n_best is 3, expected 1 to the beam of 2'
 translate 2 in $m --beam 0
+translate 2 in $m --top-k 3
+says 'top_k is a setting of samples: give --sample as well'
+translate 2 in $m --diverse-groups 2
+says 'diverse_groups is 2, expected a number that divides the beam of 5'
 translate 3 in --model absent.safetensors
 says 'absent.safetensors'
 translate 3 in --model in

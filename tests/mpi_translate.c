@@ -39,8 +39,9 @@ static dgm_err flatten(const dgm_hypotheses *found, dgm_text *text)
 }
 
 typedef struct {
-    dgm_text text; /* translations, on rank 0 */
+    dgm_text text; /* translations and samples, on rank 0 */
     dgm_pair_loss total, lines[N];
+    double tokens[N * MAX_TOKENS];
 } result;
 
 static dgm_err compute(const dgm_grid *grid, const toy_model *m, int64_t batch, result *out)
@@ -54,13 +55,16 @@ static dgm_err compute(const dgm_grid *grid, const toy_model *m, int64_t batch, 
     o.search.beam.beam = 3, o.search.beam.n_best = 2, o.batch_tokens = batch;
     DGM_GOTO(dgm_search_create(m->params, &m->weights, &search));
     DGM_GOTO(dgm_transformer_create(m->params, dgm_grid_single(), &t));
-    DGM_GOTO(dgm_translate_sentences(grid, search, &o, sources, N, found));
-    if (grid->rank == 0) {
+    for (int pass = 0; pass < 3; pass++) {
+        if (pass == 1) o.search.sample = true;
+        if (pass == 2) o.search.sample = false, o.search.diverse_groups = 3, o.search.no_repeat_ngram = 2;
+        DGM_GOTO(dgm_translate_sentences(grid, search, &o, sources, N, found));
+        if (grid->rank > 0) continue;
         err = flatten(found, &out->text);
         for (int i = 0; i < N; i++) dgm_hypotheses_fini(&found[i]);
         DGM_GOTO(err);
     }
-    DGM_GOTO(dgm_score_pairs(grid, t, &m->weights, 0.1f, batch, pairs, N, &out->total, out->lines));
+    DGM_GOTO(dgm_score_pairs(grid, t, &m->weights, 0.1f, batch, pairs, N, &out->total, out->lines, out->tokens));
 fail:
     dgm_transformer_destroy(t);
     dgm_search_destroy(search);
@@ -71,14 +75,16 @@ static void test_ranks(const dgm_grid *world, const toy_model *m, int n_ranks, c
 {
     MPI_Comm part = tap_mpi_group(n_ranks);
     dgm_grid *grid = NULL;
-    result got = {0};
+    static result got;
+    got = (result){0};
     bool inside = world->rank < n_ranks, same_text = true, same_loss = true;
     if (inside) {
         dgm_err err = dgm_grid_create(part, 1, &grid);
         if (err == DGM_OK) err = compute(grid, m, 40, &got);
         if (err != DGM_OK) tap_note("%s", dgm_error_text());
         same_text = err == DGM_OK && (grid->rank != 0 || (got.text.bytes == want->text.bytes && memcmp(got.text.text, want->text.text, got.text.bytes) == 0));
-        same_loss = err == DGM_OK && memcmp(&got.total, &want->total, sizeof got.total) == 0 && memcmp(got.lines, want->lines, sizeof got.lines) == 0;
+        same_loss = err == DGM_OK && memcmp(&got.total, &want->total, sizeof got.total) == 0 && memcmp(got.lines, want->lines, sizeof got.lines) == 0 &&
+                    memcmp(got.tokens, want->tokens, sizeof got.tokens) == 0;
         dgm_text_fini(&got.text);
         dgm_grid_destroy(grid);
         MPI_Comm_free(&part);
@@ -98,9 +104,17 @@ static void test_losses(const toy_model *m, const result *all)
     for (int i = 0; i < N; i++) {
         dgm_pair_loss alone;
         smoothed += all->lines[i].smoothed, nll += all->lines[i].nll, n_tokens += all->lines[i].n_tokens;
-        if (dgm_score_pairs(dgm_grid_single(), t, &m->weights, 0.1f, 1, &pairs[i], 1, &alone, NULL) != DGM_OK) abort();
+        if (dgm_score_pairs(dgm_grid_single(), t, &m->weights, 0.1f, 1, &pairs[i], 1, &alone, NULL, NULL) != DGM_OK) abort();
         differ += memcmp(&alone, &all->lines[i], sizeof alone) != 0;
     }
+    double worst = 0;
+    const double *token = all->tokens;
+    for (int i = 0; i < N; i++) {
+        double sum = 0;
+        for (int64_t j = 0; j < all->lines[i].n_tokens; j++) sum += *token++;
+        worst = fmax(worst, fabs(sum - all->lines[i].nll));
+    }
+    tap_near(worst, 0, 1e-8, "tokens' losses add up to their line's");
     tap_int(differ, 0, "a pair alone has the loss it has among others");
     tap_near(all->total.smoothed, smoothed, 1e-9, "smoothed losses of lines add up");
     tap_near(all->total.nll, nll, 1e-9, "so do negative log-likelihoods");
@@ -118,7 +132,7 @@ static void test_nothing(const dgm_grid *world, const toy_model *m)
     if (dgm_search_create(m->params, &m->weights, &search) != DGM_OK || dgm_transformer_create(m->params, dgm_grid_single(), &t) != DGM_OK)
         abort();
     tap_err(dgm_translate_sentences(world, search, &o, NULL, 0, NULL), DGM_OK, "no sentences are translated into none");
-    tap_err(dgm_score_pairs(world, t, &m->weights, 0.1f, 100, NULL, 0, &total, NULL), DGM_OK, "no pairs");
+    tap_err(dgm_score_pairs(world, t, &m->weights, 0.1f, 100, NULL, 0, &total, NULL, NULL), DGM_OK, "no pairs");
     tap_int(total.n_tokens, 0, "have no tokens");
     o.search.beam.beam = world->rank == 1 ? 0 : 5; /* one rank fails */
     tap_err(dgm_translate_sentences(world, search, &o, sources, 0, NULL), DGM_ERR_USAGE, "the failure of one rank is everybody's");
@@ -151,7 +165,7 @@ int main(int argc, char **argv)
 {
     dgm_grid *world = NULL;
     toy_model m;
-    result alone;
+    static result alone;
     tap_mpi_begin(&argc, &argv);
     if (dgm_grid_create(MPI_COMM_WORLD, 1, &world) != DGM_OK) abort();
     toy_model_init(&m, DGM_NORM_POST, DGM_ACTIVATION_RELU, true, VOCAB, 31);

@@ -12,11 +12,12 @@ typedef struct {
     int64_t n_tokens;     /* target tokens, </s> included */
 } dgm_pair_loss;
 
-/* *total: sums over all pairs; lines [n]: each pair by itself, NULL if not wanted.  Both on all ranks.
+/* *total: sums over all pairs; lines [n]: each pair by itself, NULL if not wanted.  All on all ranks.
  *   transformer, weights  of tp size 1, made with dgm_grid_single()
+ *   tokens [sum of n_tgt + 1]  negative log-likelihoods of the target tokens and </s>, pair by pair; NULL if not wanted
  *   max_rows              tokens of the larger side computed together (more where one pair needs more); no effect on the result
  * DGM_ERR_NUMERIC when a loss is not finite.  Logically collective on grid->world: everything equal on all ranks. */
 dgm_err dgm_score_pairs(const dgm_grid *grid, dgm_transformer *transformer, const dgm_weights *weights, float label_smoothing,
-                        int64_t max_rows, const dgm_pair *pairs, int64_t n, dgm_pair_loss *total, dgm_pair_loss *lines);
+                        int64_t max_rows, const dgm_pair *pairs, int64_t n, dgm_pair_loss *total, dgm_pair_loss *lines, double *tokens);
 
 #endif

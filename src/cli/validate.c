@@ -121,7 +121,7 @@ dgm_err dgm_validator_run(dgm_validator *validator, double label_smoothing, bool
     dgm_validator *v = validator;
     dgm_pair_loss total;
     if (v->grid->tp_size > 1) DGM_TRY(dgm_params_relayout(v->grid, v->params, v->flat, v->whole, v->gathered));
-    DGM_TRY(dgm_score_pairs(v->grid, v->transformer, &v->weights, (float)label_smoothing, SCORE_ROWS, v->pairs, v->n_pairs, &total, NULL));
+    DGM_TRY(dgm_score_pairs(v->grid, v->transformer, &v->weights, (float)label_smoothing, SCORE_ROWS, v->pairs, v->n_pairs, &total, NULL, NULL));
     double n = (double)DGM_MAX(total.n_tokens, 1);
     dgm_validation result = {.n_tokens = total.n_tokens, .loss = total.smoothed / n, .nll = total.nll / n, .has_bleu = with_bleu};
     if (with_bleu) {

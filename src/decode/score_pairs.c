@@ -17,6 +17,8 @@ typedef struct {
     float label_smoothing;
     const dgm_pair *pairs;
     int64_t *loss;     /* [n, 2] smoothed and nll of each pair in units; 0 where another rank has it */
+    int64_t *token;    /* of each target token the nll in units, as the loss; NULL: not wanted */
+    int64_t *token_at; /* [n + 1] first token of each pair */
     dgm_batch_builder *builder;
     dgm_pair *chunk;   /* [n] pairs of this rank by falling length */
     int64_t *index;    /* [n] which they are */
@@ -43,6 +45,15 @@ static dgm_err take_share(scoring *s, const dgm_grid *grid, int64_t n, int64_t *
     return err;
 }
 
+/* A number of nats in units.  `pair` is for the message. */
+static dgm_err to_units(double nats, int64_t pair, int64_t *out)
+{
+    if (!(fabs(nats) < 1073741824.0))
+        return DGM_FAIL(DGM_ERR_NUMERIC, "pair %lld: the loss is %g: the model's weights are damaged or diverged", (long long)pair + 1, nats);
+    *out = (int64_t)llround(nats / UNIT);
+    return DGM_OK;
+}
+
 static dgm_err make_room(scoring *s, int64_t n_rows)
 {
     if (n_rows <= s->row_capacity) return DGM_OK;
@@ -67,13 +78,11 @@ static dgm_err score_batch(scoring *s, int64_t at, int64_t n)
     for (int64_t i = 0; i < batch->tgt.n_sent; i++) {
         double sum[2] = {0, 0};
         int64_t pair = s->index[at + batch->sentence[i]];
-        for (int64_t r = batch->tgt.start[i]; r < batch->tgt.start[i + 1]; r++) sum[0] += s->row[r], sum[1] += s->row[n_rows + r];
-        for (int k = 0; k < 2; k++) {
-            if (!(fabs(sum[k]) < 1073741824.0))
-                return DGM_FAIL(DGM_ERR_NUMERIC, "pair %lld: the loss is %g: the model's weights are damaged or diverged", (long long)pair + 1,
-                                sum[k]);
-            s->loss[2 * pair + k] = (int64_t)llround(sum[k] / UNIT);
-        }
+        int64_t first = batch->tgt.start[i], n_here = batch->tgt.start[i + 1] - first;
+        for (int64_t r = first; r < first + n_here; r++) sum[0] += s->row[r], sum[1] += s->row[n_rows + r];
+        for (int k = 0; k < 2; k++) DGM_TRY(to_units(sum[k], pair, &s->loss[2 * pair + k]));
+        for (int64_t j = 0; s->token != NULL && j < n_here; j++)
+            DGM_TRY(to_units(s->row[n_rows + first + j], pair, &s->token[s->token_at[pair] + j]));
     }
     return DGM_OK;
 }
@@ -100,6 +109,17 @@ static double exact_sum(const int64_t *loss, int64_t n)
     return (double)whole + (double)rest * UNIT;
 }
 
+/* Memory for what is wanted of each token. */
+static dgm_err want_tokens(scoring *s, int64_t n)
+{
+    s->token_at = malloc(((size_t)n + 1) * sizeof *s->token_at);
+    if (s->token_at == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%lld pairs", (long long)n);
+    s->token_at[0] = 0;
+    for (int64_t i = 0; i < n; i++) s->token_at[i + 1] = s->token_at[i] + s->pairs[i].n_tgt + 1;
+    s->token = calloc((size_t)DGM_MAX(s->token_at[n], 1), sizeof *s->token);
+    return s->token != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "losses of %lld tokens", (long long)s->token_at[n]);
+}
+
 static void report(const scoring *s, int64_t n, dgm_pair_loss *total, dgm_pair_loss *lines)
 {
     *total = (dgm_pair_loss){exact_sum(s->loss, n), exact_sum(s->loss + 1, n), 0};
@@ -111,7 +131,7 @@ static void report(const scoring *s, int64_t n, dgm_pair_loss *total, dgm_pair_l
 }
 
 dgm_err dgm_score_pairs(const dgm_grid *grid, dgm_transformer *transformer, const dgm_weights *weights, float label_smoothing,
-                        int64_t max_rows, const dgm_pair *pairs, int64_t n, dgm_pair_loss *total, dgm_pair_loss *lines)
+                        int64_t max_rows, const dgm_pair *pairs, int64_t n, dgm_pair_loss *total, dgm_pair_loss *lines, double *tokens)
 {
     scoring s = {.transformer = transformer, .weights = weights, .label_smoothing = label_smoothing, .pairs = pairs};
     int64_t n_mine = 0;
@@ -120,14 +140,19 @@ dgm_err dgm_score_pairs(const dgm_grid *grid, dgm_transformer *transformer, cons
     s.chunk = malloc(room * sizeof *s.chunk);
     s.index = malloc(room * sizeof *s.index);
     dgm_err err = s.loss != NULL && s.chunk != NULL && s.index != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld pairs", (long long)n);
+    if (err == DGM_OK && tokens != NULL) err = want_tokens(&s, n);
     if (err == DGM_OK) err = dgm_batch_builder_create(&s.builder);
     if (err == DGM_OK) err = take_share(&s, grid, n, &n_mine);
     if (err == DGM_OK) err = score_share(&s, n_mine, max_rows);
     DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, err));
     DGM_GOTO(dgm_coll_sum_counts(grid, DGM_AXIS_WORLD, s.loss, 2 * n));
+    if (tokens != NULL) {
+        DGM_GOTO(dgm_coll_sum_counts(grid, DGM_AXIS_WORLD, s.token, s.token_at[n]));
+        for (int64_t i = 0; i < s.token_at[n]; i++) tokens[i] = (double)s.token[i] * UNIT;
+    }
     report(&s, n, total, lines);
 fail:
     dgm_batch_builder_destroy(s.builder);
-    free(s.loss), free(s.chunk), free(s.index), free(s.row);
+    free(s.loss), free(s.token), free(s.token_at), free(s.chunk), free(s.index), free(s.row);
     return err;
 }
