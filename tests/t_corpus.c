@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
 
@@ -206,8 +207,38 @@ static void test_missing(void)
     tap_error_says("it is a folder");
 }
 
+/* A pipe: what has been written can be had, what has not is waited for; the first bytes of a short line do not wait for more. */
+static void test_waits(void)
+{
+    int ends[2];
+    char path[64];
+    const char *paths[1] = {path};
+    dgm_corpus *c = NULL;
+    dgm_line line;
+    bool more, waits;
+    if (pipe(ends) != 0) abort();
+    snprintf(path, sizeof path, "/dev/fd/%d", ends[0]);
+    tap_err(dgm_corpus_open(paths, NULL, 1, &c), DGM_OK, "a pipe");
+    if (write(ends[1], "P\nno", 4) != 4) abort();
+    tap_err(dgm_corpus_next(c, &line, &more), DGM_OK, "a line of one letter, with which an archive could begin");
+    tap_ok(more && line.n_bytes == 1 && line.text[0] == 'P', "is had at once");
+    tap_err(dgm_corpus_waits(c, &waits), DGM_OK, "half a line");
+    tap_ok(waits, "is waited for");
+    if (write(ends[1], "w\nlast", 6) != 6) abort();
+    tap_ok(dgm_corpus_waits(c, &waits) == DGM_OK && !waits, "a whole one is not");
+    tap_ok(dgm_corpus_next(c, &line, &more) == DGM_OK && more && line.n_bytes == 3 && memcmp(line.text, "now", 3) == 0, "and comes whole");
+    close(ends[1]);
+    tap_ok(dgm_corpus_waits(c, &waits) == DGM_OK && !waits, "nobody waits at the end");
+    tap_ok(dgm_corpus_next(c, &line, &more) == DGM_OK && more && line.n_bytes == 4, "the last line needs no line feed");
+    tap_ok(dgm_corpus_next(c, &line, &more) == DGM_OK && !more, "no more");
+    tap_ok(dgm_corpus_waits(c, &waits) == DGM_OK && !waits, "nor behind it");
+    dgm_corpus_close(c);
+    close(ends[0]);
+}
+
 int main(void)
 {
+    test_waits();
     if (mkdtemp(dir) == NULL) return 99;
     test_lines();
     test_files();
