@@ -31,7 +31,7 @@ train_on() { # train_on RANKS OPTIONS...: trains in the background of nobody; it
     ranks=$1
     shift
     # shellcheck disable=SC2086 # words
-    timeout 600 "$mpirun" -n "$ranks" "$dragoman" train $grid_options --max-steps "$grid_steps" "$@" >out 2>err </dev/null
+    timeout -k 5 600 "$mpirun" -n "$ranks" "$dragoman" train $grid_options --max-steps "$grid_steps" "$@" >out 2>err </dev/null
 }
 
 cell_result() { # cell_result STATUS RUN NAME
@@ -169,7 +169,7 @@ grid_killed() {
 grid_prepare() { # grid_prepare OPTIONS...: DATA of 1, 2 and 4 ranks and with more threads
     runs 0 "$dragoman" prepare "$@" --out prepared
     for ranks in 2 4; do
-        timeout 600 "$mpirun" -n $ranks "$dragoman" prepare "$@" --out again >out 2>err </dev/null
+        timeout -k 5 600 "$mpirun" -n $ranks "$dragoman" prepare "$@" --out again >out 2>err </dev/null
         same again prepared "prepare on $ranks ranks: the same DATA"
         rm -rf again
     done
@@ -208,11 +208,11 @@ grid_translate() {
             shuffle "$order" "$src" >"$folder/src" && shuffle "$order" "$ref" >"$folder/ref"
             differs "$folder/src" "$src" "order $order is another one"
         fi
-        (cd "$folder" && timeout 600 "$mpirun" -n "$ranks" "$dragoman" translate --model "../$model" "$@" --batch-tokens "$batch" <src >got 2>../err)
+        (cd "$folder" && timeout -k 5 600 "$mpirun" -n "$ranks" "$dragoman" translate --model "../$model" "$@" --batch-tokens "$batch" <src >got 2>../err)
         if [ "$order" = 0 ]; then cp "$folder/got" out; else unshuffle "$order" "$folder/got" >out; fi
         cmp -s out order-0/hyp
         result $? "translate on $ranks ranks, batch_tokens $batch, order $order: the same translations"
-        (cd "$folder" && timeout 600 "$mpirun" -n "$ranks" "$dragoman" eval --model "../$model" "$@" --batch-tokens "$batch" --src src --ref ref --json >../out 2>../err </dev/null)
+        (cd "$folder" && timeout -k 5 600 "$mpirun" -n "$ranks" "$dragoman" eval --model "../$model" "$@" --batch-tokens "$batch" --src src --ref ref --json >../out 2>../err </dev/null)
         cmp -s out order-0/scores
         result $? "eval on $ranks ranks, batch_tokens $batch, order $order: the same numbers to the last digit"
     done

@@ -235,6 +235,7 @@ static bool is_one_of(int64_t step, const int64_t *list, int n)
     return false;
 }
 
+/* Checkpoints later than `last` do not count as kept: training has passed over them because they are damaged. */
 static dgm_err prune(const char *run, int keep_last, const int64_t *keep, int n_keep)
 {
     int64_t *steps = NULL, links[] = {linked_step(run, "last"), linked_step(run, "best")};
@@ -244,7 +245,7 @@ static dgm_err prune(const char *run, int keep_last, const int64_t *keep, int n_
     for (int i = n - 1; i >= 0 && err == DGM_OK; i--) {
         char *path = dgm_ckpt_path(run, steps[i]);
         if (path == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run);
-        else if (n_whole < DGM_MAX(keep_last, 1)) n_whole += dgm_ckpt_done_looks_whole(path);
+        else if (n_whole < DGM_MAX(keep_last, 1)) n_whole += (links[0] < 0 || steps[i] <= links[0]) && dgm_ckpt_done_looks_whole(path);
         else if (!is_one_of(steps[i], links, 2) && !is_one_of(steps[i], keep, n_keep)) err = remove_checkpoint(run, path);
         free(path);
     }

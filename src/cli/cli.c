@@ -144,6 +144,7 @@ int dgm_cli_run(const dgm_cli_command *command, int argc, char **argv)
     dgm_config *config = NULL;
     own_name = command->name;
     dgm_error_set_fatal_handler(die);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like a full disk, told with the path */
     dgm_err err = dgm_config_create(command->tables, command->n_tables, &config);
     if (err == DGM_OK) err = dgm_config_parse(config, argc, argv, command->max_operands);
     bool help = err == DGM_OK && dgm_config_help_asked(config);

@@ -1,0 +1,187 @@
+#!/bin/sh
+# dragoman train --resume after things went wrong: a rank is killed, checkpoints are damaged, machines differ, memory ends.  Nobody waits for
+# ever, the message names the file and the reason, and what is whole goes on to the same bytes.  tests/cli_kills.sh has kills within
+# saves, tests/cli_disk.sh what disks do.
+. "$DGM_SRCDIR/tests/tap.sh"
+. "$DGM_SRCDIR/tests/toy_corpus.sh"
+
+toy_corpus
+cat >resume.cfg <<'END'
+d_model = 16
+d_ff = 32
+n_heads = 2
+n_encoder_layers = 1
+n_decoder_layers = 1
+batch_tokens = 200
+virtual_dp = 4
+learning_rate = 0.003
+warmup_steps = 4
+dropout = 0.1
+log_every = 1
+validate_every = 4
+checkpoint_every = 2
+keep_checkpoints = 3
+max_steps = 10
+END
+runs 0 "$dragoman" prepare --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --vocab-size 330 --out data
+train="$dragoman train --data data --config resume.cfg"
+# shellcheck disable=SC2086 # words
+runs 0 $train --out whole
+equal "$(cd whole/checkpoints && echo *)" "step-00000006 step-00000008 step-00000010" "three checkpoints"
+
+as_whole() { # as_whole RUN NAME: all that it holds is what the undisturbed run holds
+    rm -f "$1"/*.json "$1"/timing.jsonl
+    diff -r --no-dereference -x run.json -x timing.jsonl "$1" whole >differences 2>&1
+    result $? "$2"
+    head -n 5 differences | sed 's/^/# /'
+}
+
+# ---- damage ----
+
+flip() { # flip FILE: the lowest bit of the byte in its middle
+    at=$(($(wc -c <"$1") / 2))
+    byte=$(od -An -tu1 -j $at -N 1 "$1" | tr -d ' ')
+    # shellcheck disable=SC2059 # the byte is the format
+    printf "\\$(printf %o $((byte ^ 1)))" | dd of="$1" bs=1 seek=$at conv=notrunc 2>/dev/null
+}
+damage() { # damage FILE HOW
+    case $2 in
+    flipped) flip "$1" ;;
+    truncated) truncate -s -3 "$1" ;;
+    empty) : >"$1" ;;
+    missing) rm "$1" ;;
+    esac
+}
+copy() { # copy RUN: of `whole`, as before its result was made
+    rm -rf "$1" && cp -r whole "$1" && rm "$1/model.safetensors"
+}
+
+n=0
+for case in DONE:missing DONE:truncated DONE:empty state.json:flipped state.json:missing model.safetensors:flipped model.safetensors:truncated \
+    optimizer.safetensors:flipped optimizer.safetensors:empty optimizer.safetensors:missing; do
+    file=${case%:*} how=${case#*:}
+    copy damaged
+    damage damaged/checkpoints/step-00000010/"$file" "$how"
+    n=$((n + 1))
+    # shellcheck disable=SC2086
+    if [ $((n % 4)) -eq 0 ]; then runs 0 "$mpirun" -n 3 $train --out damaged --resume auto; else runs 0 $train --out damaged --resume auto; fi
+    says "skipping a checkpoint: checkpoint damaged/checkpoints/step-00000010 is not whole: " 1
+    says "damaged/checkpoints/step-00000010/$file"
+    says "going on from damaged/checkpoints/step-00000008"
+    as_whole damaged "$file $how: the same run in the end"
+done
+copy damaged
+for step in 08 10; do flip damaged/checkpoints/step-000000$step/model.safetensors; done
+# shellcheck disable=SC2086
+runs 0 "$mpirun" -n 2 $train --out damaged --resume auto --tp 2
+says "going on from damaged/checkpoints/step-00000006"
+as_whole damaged "the two newest damaged: the same run in the end"
+copy damaged
+flip damaged/checkpoints/step-00000008/optimizer.safetensors
+# shellcheck disable=SC2086
+runs 3 "$mpirun" -n 2 $train --out damaged --resume damaged/checkpoints/step-00000008
+says "checkpoint damaged/checkpoints/step-00000008 is not whole: damaged/checkpoints/step-00000008/optimizer.safetensors is damaged: its digest is" 1
+for step in 06 10; do damage damaged/checkpoints/step-000000$step/DONE missing; done
+# shellcheck disable=SC2086
+runs 3 $train --out damaged --resume auto
+says "damaged has 3 checkpoints and none is whole"
+[ ! -e damaged/model.safetensors ] && [ -e damaged/checkpoints/step-00000008/model.safetensors ]
+result $? "nothing was begun anew, nothing removed"
+
+# A damaged checkpoint that the result needs: no result, and what was there stays.
+copy damaged
+cp whole/model.safetensors damaged/
+flip damaged/checkpoints/step-00000006/model.safetensors
+# shellcheck disable=SC2086
+runs 3 $train --out damaged --resume auto --average-last 3
+says "damaged/checkpoints/step-00000006/model.safetensors is damaged"
+same damaged/model.safetensors whole/model.safetensors "the result that was there stays"
+
+# Damaged checkpoints do not count as kept: of the newest two, one is damaged and later than what is saved now.
+copy damaged
+rm -r damaged/checkpoints/step-00000006 damaged/best
+flip damaged/checkpoints/step-00000010/model.safetensors
+# shellcheck disable=SC2086
+runs 0 $train --out damaged --resume auto --max-steps 9 --checkpoint-every 1 --keep-checkpoints 2
+equal "$(cd damaged/checkpoints && echo *)" "step-00000008 step-00000009 step-00000010" "the two newest whole ones are kept beside a later damaged one"
+flip damaged/checkpoints/step-00000009/model.safetensors
+# shellcheck disable=SC2086
+runs 0 $train --out damaged --resume auto
+says "going on from damaged/checkpoints/step-00000008"
+same damaged/metrics.jsonl whole/metrics.jsonl "and are gone on from"
+
+# ---- one rank is killed while all compute ----
+
+cat >rank.sh <<'END'
+#!/bin/sh
+echo $$ >"pids/$OMPI_COMM_WORLD_RANK"
+exec "$@"
+END
+long="$dragoman train --data data --config resume.cfg --max-steps 400 --validate-every 100 --checkpoint-every 40"
+# shellcheck disable=SC2086
+runs 0 $long --out long
+for victim in 0 2; do
+    rm -rf pids killed && mkdir pids
+    # shellcheck disable=SC2086
+    timeout -k 5 120 "$mpirun" -n 3 sh rank.sh $long --out killed >out 2>err </dev/null &
+    pid=$!
+    while kill -0 $pid 2>/dev/null; do
+        [ -e killed/checkpoints/step-00000080/DONE ] && break
+        sleep 0.01
+    done
+    kill -KILL "$(cat pids/$victim)"
+    wait $pid 2>/dev/null
+    code=$?
+    [ ! -e killed/model.safetensors ]
+    result $? "rank $victim of 3 was killed before the end"
+    case $code in 137 | 5) true ;; *) false ;; esac
+    result $? "the others end (exit code $code, expected 137 of mpirun or 5)"
+    sleep 0.2
+    # shellcheck disable=SC2046
+    kill -0 $(cat pids/*) 2>/dev/null
+    [ $? -ne 0 ]
+    result $? "no rank is left"
+    # shellcheck disable=SC2086
+    runs 0 "$mpirun" -n $((victim + 2)) $long --out killed --resume auto
+    says "going on from killed/checkpoints/step-0000"
+    same killed/model.safetensors long/model.safetensors "resumed on $((victim + 2)) ranks: the same model"
+    same killed/metrics.jsonl long/metrics.jsonl "resumed on $((victim + 2)) ranks: the same metrics"
+done
+
+# ---- machines that compute otherwise ----
+
+if DRAGOMAN_KERNELS=avx2 "$dragoman" tokenize --model whole <valid.src >out 2>err; then
+    # shellcheck disable=SC2086
+    runs 2 "$mpirun" -n 2 env DRAGOMAN_KERNELS=portable $train --out mixed : -n 1 env DRAGOMAN_KERNELS=avx2 $train --out mixed
+    says "rank 2 on $(hostname) with "
+    says "portable"
+    says "take machines of one kind"
+    [ ! -e mixed ]
+    result $? "nothing of it stays"
+else
+    tap_n=$((tap_n + 1))
+    echo "ok $tap_n - # SKIP this machine has one kernel family"
+fi
+
+# ---- memory ends ----
+
+# Room for the model, not for the activations of an update this large.  Sanitizers reserve more address space than any limit leaves.
+if (ulimit -v 900000 && "$dragoman" --version) >/dev/null 2>&1; then
+    large="$train --d-model 256 --d-ff 4096 --batch-tokens 200000 --max-steps 1"
+    # shellcheck disable=SC2086
+    (ulimit -v 900000 && timeout -k 5 120 $large --out large >out 2>err)
+    equal $? 1 "1 rank without enough memory: exit code 1"
+    says "out of memory for activations: lower --micro-batch-tokens"
+    # shellcheck disable=SC2086
+    (ulimit -v 900000 && timeout -k 5 120 "$mpirun" -n 2 $large --out large >out 2>err)
+    equal $? 1 "2 ranks without enough memory: exit code 1"
+    says "out of memory for activations: lower --micro-batch-tokens"
+    # shellcheck disable=SC2086
+    (ulimit -v 900000 && timeout -k 5 120 $large --micro-batch-tokens 500 --batch-tokens 1500 --out large >out 2>err)
+    equal $? 0 "with smaller rounds it fits"
+else
+    tap_n=$((tap_n + 1))
+    echo "ok $tap_n - # SKIP the program does not start with a limit on its memory"
+fi
+
+done_testing
