@@ -8,6 +8,7 @@ typedef struct {
     double peak_gflops;                        /* fp32 products, all ranks together: see dgm_machine_peak */
     double copy_one_bytes_per_s;               /* of rank 0 alone; bytes read and bytes written both count */
     double copy_all_bytes_per_s;               /* of all ranks together, all at once */
+    double add_bytes_per_s;                    /* of each rank, all at once: bytes of x in y += x, blocks that no cache holds */
     dgm_link link;                             /* zeros with one rank */
     int64_t gradient_bytes;                    /* of the block that is reduced below */
     double reduce_s, gather_s, allreduce_s;    /* over the replicas: dgm_reducer, dgm_allgather, MPI_Allreduce; 0 with one */

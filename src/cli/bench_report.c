@@ -81,8 +81,8 @@ static void print_ceilings(const dgm_bench_result *r)
     const dgm_machine *m = &r->machine;
     printf("fp32 peak    %.1f GFLOP/s (best product of 2048 x 2048 matrices, all ranks at once)\n", m->peak_gflops);
     printf("bf16 peak    not built\n");
-    printf("copy         %.1f GB/s one rank alone, %.1f GB/s all at once (read and written)\n", m->copy_one_bytes_per_s * 1e-9,
-           m->copy_all_bytes_per_s * 1e-9);
+    printf("copy         %.1f GB/s one rank alone, %.1f GB/s all at once (read and written); additions %.1f GB/s each rank\n",
+           m->copy_one_bytes_per_s * 1e-9, m->copy_all_bytes_per_s * 1e-9, m->add_bytes_per_s * 1e-9);
     if (r->grid->size > 1)
         printf("messages     %.2f us one way, %.2f GB/s each way of each rank, all at once\n", m->link.latency_s * 1e6, m->link.bytes_per_s * 1e-9);
     if (r->grid->dp_size > 1)
@@ -156,8 +156,8 @@ static json_t *ceilings_json(const dgm_bench_result *r)
     const dgm_machine *m = &r->machine;
     bool several = r->grid->size > 1, replicas = r->grid->dp_size > 1;
     if (m->peak_gflops == 0) return json_null();
-    return json_pack("{s:f, s:f, s:o, s:o, s:f, s:o, s:o, s:o}", "copy_gb_per_s", m->copy_one_bytes_per_s * 1e-9, "copy_all_gb_per_s",
-                     m->copy_all_bytes_per_s * 1e-9, "latency_us", several ? json_real(m->link.latency_s * 1e6) : json_null(), "exchange_gb_per_s",
+    return json_pack("{s:f, s:f, s:f, s:o, s:o, s:f, s:o, s:o, s:o}", "copy_gb_per_s", m->copy_one_bytes_per_s * 1e-9, "copy_all_gb_per_s",
+                     m->copy_all_bytes_per_s * 1e-9, "add_gb_per_s", m->add_bytes_per_s * 1e-9, "latency_us", several ? json_real(m->link.latency_s * 1e6) : json_null(), "exchange_gb_per_s",
                      several ? json_real(m->link.bytes_per_s * 1e-9) : json_null(), "gradient_mb", (double)m->gradient_bytes * 1e-6, "reduce_ms",
                      replicas ? json_real(m->reduce_s * 1e3) : json_null(), "gather_ms", replicas ? json_real(m->gather_s * 1e3) : json_null(),
                      "mpi_allreduce_ms", replicas ? json_real(m->allreduce_s * 1e3) : json_null());

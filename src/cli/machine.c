@@ -2,6 +2,7 @@
 #include "dgm/machine.h"
 
 #include "dgm/allgather.h"
+#include "dgm/elem.h"
 #include "dgm/gemm.h"
 #include "dgm/reduce.h"
 #include "dgm/timer.h"
@@ -60,15 +61,30 @@ static dgm_err copy(const dgm_grid *grid, bool all, const char *from, char *to, 
     return DGM_OK;
 }
 
+static dgm_err add(const dgm_grid *grid, const float *x, float *y, double *bytes_per_s)
+{
+    double seconds;
+    *bytes_per_s = 0;
+    for (int i = 0; i < TRIES; i++) {
+        DGM_TRY(dgm_coll_barrier(grid, DGM_AXIS_WORLD));
+        double start = dgm_timer_now();
+        dgm_elem_add(COPY_BYTES / (int)sizeof *x, x, y);
+        DGM_TRY(since(grid, start, &seconds));
+        *bytes_per_s = DGM_MAX(*bytes_per_s, COPY_BYTES / seconds);
+    }
+    return DGM_OK;
+}
+
 static dgm_err measure_copy(const dgm_grid *grid, dgm_machine *m)
 {
-    char *block = malloc((size_t)2 * COPY_BYTES);
+    char *block = aligned_alloc(64, (size_t)2 * COPY_BYTES);
     dgm_err err = agree(grid, block != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "blocks to copy"));
     if (err == DGM_OK) {
-        memset(block, 1, (size_t)2 * COPY_BYTES);
+        memset(block, 0, (size_t)2 * COPY_BYTES);
         err = copy(grid, false, block, block + COPY_BYTES, &m->copy_one_bytes_per_s);
     }
     if (err == DGM_OK) err = copy(grid, true, block, block + COPY_BYTES, &m->copy_all_bytes_per_s);
+    if (err == DGM_OK) err = add(grid, (const float *)block, (float *)(block + COPY_BYTES), &m->add_bytes_per_s);
     free(block);
     return err;
 }

@@ -28,27 +28,61 @@ dgm_err dgm_mpi_fail(int code, const char *call, const char *file, int line)
     return dgm_error_set(DGM_ERR_PEER, file, line, "%.40s: %s (another rank was lost, or the network failed)", call, text);
 }
 
-dgm_err dgm_mpi_exchange(MPI_Comm comm, int to, const void *out, int64_t out_bytes, int from, void *in, int64_t in_bytes)
+/* ---- long data ---- */
+
+/* Messages of MESSAGE bytes, WINDOW of them under way each way: one at a time would leave the network idle while both ends meet. */
+enum { MESSAGE = 1 << 20, WINDOW = 8 };
+
+typedef struct {
+    MPI_Comm comm;
+    MPI_Request request[WINDOW][2];
+    int64_t n; /* messages each way so far */
+} window;
+
+/* The next part; either may be 0 bytes.  Waits for the one whose place it takes. */
+static dgm_err window_put(window *w, int to, const char *out, int64_t out_bytes, int from, char *in, int64_t in_bytes)
 {
-    for (int64_t at = 0; at < DGM_MAX(out_bytes, in_bytes); at += DGM_MPI_CHUNK) {
-        int n_out = (int)DGM_MAX(0, DGM_MIN(out_bytes - at, DGM_MPI_CHUNK));
-        int n_in = (int)DGM_MAX(0, DGM_MIN(in_bytes - at, DGM_MPI_CHUNK));
-        DGM_MPI(MPI_Sendrecv(n_out > 0 ? (const char *)out + at : NULL, n_out, MPI_BYTE, n_out > 0 ? to : MPI_PROC_NULL, TAG_EXCHANGE,
-                             n_in > 0 ? (char *)in + at : NULL, n_in, MPI_BYTE, n_in > 0 ? from : MPI_PROC_NULL, TAG_EXCHANGE, comm,
-                             MPI_STATUS_IGNORE));
+    MPI_Request *slot = w->request[w->n % WINDOW];
+    if (w->n >= WINDOW) DGM_MPI(MPI_Waitall(2, slot, MPI_STATUSES_IGNORE));
+    slot[0] = slot[1] = MPI_REQUEST_NULL;
+    w->n++;
+    if (in_bytes > 0) DGM_MPI(MPI_Irecv(in, (int)in_bytes, MPI_BYTE, from, TAG_EXCHANGE, w->comm, &slot[0]));
+    if (out_bytes > 0) DGM_MPI(MPI_Isend(out, (int)out_bytes, MPI_BYTE, to, TAG_EXCHANGE, w->comm, &slot[1]));
+    return DGM_OK;
+}
+
+static dgm_err window_put_all(window *w, int to, const char *out, int64_t out_bytes, int from, char *in, int64_t in_bytes)
+{
+    for (int64_t at = 0; at < DGM_MAX(out_bytes, in_bytes); at += MESSAGE) {
+        int64_t n_out = DGM_MAX(0, DGM_MIN(out_bytes - at, MESSAGE)), n_in = DGM_MAX(0, DGM_MIN(in_bytes - at, MESSAGE));
+        DGM_TRY(window_put(w, to, n_out > 0 ? out + at : NULL, n_out, from, n_in > 0 ? in + at : NULL, n_in));
     }
     return DGM_OK;
+}
+
+static dgm_err window_end(window *w)
+{
+    for (int64_t i = 0; i < DGM_MIN(w->n, (int64_t)WINDOW); i++) DGM_MPI(MPI_Waitall(2, w->request[i], MPI_STATUSES_IGNORE));
+    return DGM_OK;
+}
+
+dgm_err dgm_mpi_exchange(MPI_Comm comm, int to, const void *out, int64_t out_bytes, int from, void *in, int64_t in_bytes)
+{
+    window w = {.comm = comm};
+    DGM_TRY(window_put_all(&w, to, out, out_bytes, from, in, in_bytes));
+    return window_end(&w);
 }
 
 dgm_err dgm_mpi_gather_parts(dgm_mpi_axis at, void *data, const int64_t *start, int64_t unit)
 {
     char *base = data;
+    window w = {.comm = at.comm};
     for (int k = 1; k < at.size; k++) { /* every pair once, each rank sending and receiving all the time */
         int to = (at.rank + k) % at.size, from = (at.rank - k + at.size) % at.size;
-        DGM_TRY(dgm_mpi_exchange(at.comm, to, base + start[at.rank] * unit, (start[at.rank + 1] - start[at.rank]) * unit, from,
-                                 base + start[from] * unit, (start[from + 1] - start[from]) * unit));
+        DGM_TRY(window_put_all(&w, to, base + start[at.rank] * unit, (start[at.rank + 1] - start[at.rank]) * unit, from, base + start[from] * unit,
+                               (start[from + 1] - start[from]) * unit));
     }
-    return DGM_OK;
+    return window_end(&w);
 }
 
 dgm_err dgm_coll_agree(const dgm_grid *grid, dgm_axis axis, dgm_err err)

@@ -1,0 +1,83 @@
+#!/bin/sh
+# What an update of training would take on more nodes: the cost model of docs/costs.md with the constants that `dragoman bench --json` has measured.
+#
+#   dragoman bench --config base --json > one.json        on a node like those, with as many ranks as it will have
+#   jobs/costs.sh one.json
+#
+# Environment, each a list where it says so:
+#   NODES       (list: 8 64 512)   RANKS  ranks of a node (those of the measurement)    TP  tensor-parallel ranks, on one node (1)
+#   GBIT        (list: 25 200)     rate of a node's network each way
+#   LATENCY_US  (list as GBIT: 20 2)
+#   BATCH       (list: 25000 400000) target tokens of an update
+# Ranks of a node share its network.  More replicas than virtual_dp are shown in brackets: they want a larger virtual_dp.
+set -eu
+[ $# -eq 1 ] && [ -r "$1" ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+: "${NODES:=8 64 512}" "${GBIT:=25 200}" "${LATENCY_US:=20 2}" "${BATCH:=25000 400000}" "${TP:=1}" "${RANKS:=0}"
+
+awk -v nodes="$NODES" -v gbit="$GBIT" -v latency="$LATENCY_US" -v batch="$BATCH" -v tp="$TP" -v ranks="$RANKS" '
+    # One field a line: path of names -> value.
+    /^ *"[^"]*": *\{/ { match($0, /"[^"]*"/); name[++depth] = substr($0, RSTART + 1, RLENGTH - 2); next }
+    /^ *\}/ { depth--; next }
+    /^ *"[^"]*":/ {
+        match($0, /"[^"]*"/); path = ""
+        for (i = 1; i <= depth; i++) path = path name[i] "."
+        path = path substr($0, RSTART + 1, RLENGTH - 2)
+        sub(/^ *"[^"]*": */, ""); sub(/,$/, ""); value[path] = $0
+    }
+    function need(path) {
+        if (!(path in value) || value[path] == "null") { print "costs.sh: the measurement has no " path > "/dev/stderr"; failed = 1; exit 3 }
+        return value[path] + 0
+    }
+    function log2(x) { return x > 1 ? log(x) / log(2) : 0 }
+    function max(a, b) { return a > b ? a : b }
+    function min(a, b) { return a < b ? a : b }
+    function ceil(x) { return x > int(x) ? int(x) + 1 : int(x) }
+
+    # Seconds of an update of T target tokens on n replicas of t ranks; W bytes/s each way of a rank, a seconds a message: sets C, Q, R, G, X, Y, U.
+    function update(T, n, t, W, a,    bytes, part, buckets, chunk, rounds, rows, sums) {
+        bytes = 4 * parameters / t
+        part = parameters / t / n
+        buckets = max(2, min(1 + layers, 1 + int(part / 131072)))
+        chunk = max(1024, min(262144, int(1048576 / n)))
+        rounds = buckets * ceil(part / buckets / chunk)
+        rows = T / n
+        C = flops_per_token * T / (n * t * speed)
+        sums = 4 * n_encoder + 6 * n_decoder + 4
+        Q = t > 1 ? sums * (2 * (t - 1) / t * rows * width * 4 / inside_W + 2 * log2(t) * inside_a) : 0
+        if (n == 1) { R = G = E = S = X = Y = 0 } else {
+            R = (n - 1) / n * bytes * (1 / W + 1 / adds) + rounds * (a + (n - 1) * MESSAGE_S)
+            G = (n - 1) / n * bytes / W + buckets * (n - 1) * a
+            E = (n - 1) / n * DISTINCT * 2 * rows * width / t * 4 / W + 2 * (n - 1) * a
+            S = 6 * log2(n * t) * a
+            X = max(R / buckets, R - BACKWARD * C)
+            Y = max(G * embeddings, G - FORWARD * C)
+        }
+        U = C + Q + X + Y + E + S
+    }
+    END {
+        if (failed) exit 3
+        MESSAGE_S = 1e-6; DISTINCT = 0.4; BACKWARD = 0.6; FORWARD = 0.3
+        parameters = need("parameters"); width = need("model.d_model")
+        n_encoder = need("model.n_encoder_layers"); n_decoder = need("model.n_decoder_layers"); layers = n_encoder + n_decoder
+        embeddings = need("model.tgt_vocab_size") * width / parameters
+        measured = need("ranks"); adds = need("ceilings.add_gb_per_s") * 1e9
+        flops_per_token = need("gflops") * 1e9 / need("tokens_per_s")
+        # Speed of a rank when it does not communicate.
+        speed = need("gflops") * 1e9 / measured / (1 - need("regions.communication.ms") / need("step.ms"))
+        inside_W = tp > 1 ? need("ceilings.exchange_gb_per_s") * 1e9 : 0
+        inside_a = tp > 1 ? need("ceilings.latency_us") * 1e-6 : 0
+        if (ranks == 0) ranks = measured
+        if (ranks % tp != 0) { print "costs.sh: TP " tp " does not divide the " ranks " ranks of a node" > "/dev/stderr"; exit 2 }
+        printf "%.1f M parameters; %.2f MFLOP a target token; %.1f GFLOP/s a rank; %d ranks a node, tp %d\n", parameters / 1e6, flops_per_token / 1e6,
+            speed / 1e9, ranks, tp
+        printf "%6s %9s %7s %8s %9s %9s %9s %9s %9s %7s %12s\n", "nodes", "replicas", "Gbit/s", "batch", "compute", "reduce", "gather", "exposed",
+            "update", "share", "tokens/s"
+        n_rates = split(gbit, rate, " "); split(latency, late, " "); n_batches = split(batch, tokens, " "); n_nodes = split(nodes, many, " ")
+        for (b = 1; b <= n_batches; b++) for (g = 1; g <= n_rates; g++) for (k = 1; k <= n_nodes; k++) {
+            n = many[k] * ranks / tp
+            update(tokens[b], n, tp, 0.94 * rate[g] / 8 * 1e9 / ranks, (late[g] == "" ? late[1] : late[g]) * 1e-6)
+            shown = n > value["virtual_dp"] + 0 ? "(" n ")" : n
+            printf "%6d %9s %7g %8d %7.1fms %7.1fms %7.1fms %7.1fms %7.1fms %6.1f%% %12.0f\n", many[k], shown, rate[g], tokens[b], 1e3 * C, 1e3 * R,
+                1e3 * G, 1e3 * (X + Y + E + S), 1e3 * U, 100 * C / U, tokens[b] / U
+        }
+    }' "$1"
