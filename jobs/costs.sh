@@ -31,10 +31,21 @@ awk -v nodes="$NODES" -v gbit="$GBIT" -v latency="$LATENCY_US" -v batch="$BATCH"
     function log2(x) { return x > 1 ? log(x) / log(2) : 0 }
     function max(a, b) { return a > b ? a : b }
     function min(a, b) { return a < b ? a : b }
+    function sums(V, n,    r, lo, hi, size, c, most) { # the most partial sums of one of n replicas that share V leaves
+        for (r = 0; r < n; r++) {
+            lo = int(r * V / n); hi = int((r + 1) * V / n)
+            for (c = 0; lo < hi; lo += size) {
+                for (size = 1; lo % (2 * size) == 0 && lo + 2 * size <= hi; size *= 2) {}
+                c++
+            }
+            if (c > most) most = c
+        }
+        return most
+    }
     function ceil(x) { return x > int(x) ? int(x) + 1 : int(x) }
 
     # Seconds of an update of T target tokens on n replicas of t ranks; W bytes/s each way of a rank, a seconds a message: sets C, Q, R, G, X, Y, U.
-    function update(T, n, t, W, a,    bytes, part, buckets, chunk, rounds, rows, sums) {
+    function update(T, n, t, W, a,    bytes, part, buckets, chunk, rounds, rows, leaves, k) {
         bytes = 4 * parameters / t
         part = parameters / t / n
         buckets = max(2, min(1 + layers, 1 + int(part / 131072)))
@@ -42,10 +53,11 @@ awk -v nodes="$NODES" -v gbit="$GBIT" -v latency="$LATENCY_US" -v batch="$BATCH"
         rounds = buckets * ceil(part / buckets / chunk)
         rows = T / n
         C = flops_per_token * T / (n * t * speed)
-        sums = 4 * n_encoder + 6 * n_decoder + 4
-        Q = t > 1 ? sums * (2 * (t - 1) / t * rows * width * 4 / inside_W + 2 * log2(t) * inside_a) : 0
+        k = 4 * n_encoder + 6 * n_decoder + 4
+        leaves = max(value["virtual_dp"] + 0, 2 ^ ceil(log2(n) - 1e-9))
+        Q = t > 1 ? k * (2 * (t - 1) / t * rows * width * 4 / inside_W + 2 * log2(t) * inside_a) : 0
         if (n == 1) { R = G = E = S = X = Y = 0 } else {
-            R = (n - 1) / n * bytes * (1 / W + 1 / adds) + rounds * (a + (n - 1) * MESSAGE_S)
+            R = (n - 1) / n * bytes * sums(leaves, n) * (1 / W + 1 / adds) + rounds * (a + (n - 1) * MESSAGE_S)
             G = (n - 1) / n * bytes / W + buckets * (n - 1) * a
             E = (n - 1) / n * DISTINCT * 2 * rows * width / t * 4 / W + 2 * (n - 1) * a
             S = 6 * log2(n * t) * a

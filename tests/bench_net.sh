@@ -45,11 +45,24 @@ for n in $HOSTS; do
         done
         awk -v a="$(of "$on" regions.communication.median_ms)" -v b="$(of "$off" regions.communication.median_ms)" -v n="$n" -v rate="$rate" \
             -v r="$(of "$on" ceilings.reduce_ms)" -v g="$(of "$on" ceilings.gather_ms)" -v m="$(of "$on" ceilings.gradient_mb)" \
-            -v l="$(of "$on" ceilings.latency_us)" -v x="$(of "$on" ceilings.exchange_gb_per_s)" -v add="$(of "$on" ceilings.add_gb_per_s)" 'BEGIN {
+            -v l="$(of "$on" ceilings.latency_us)" -v x="$(of "$on" ceilings.exchange_gb_per_s)" -v add="$(of "$on" ceilings.add_gb_per_s)" \
+            -v leaves="$(of "$on" virtual_dp)" '
+            function sums(V, n,    r, lo, hi, size, c, most) { # the most partial sums of one of n replicas that share V leaves
+                for (r = 0; r < n; r++) {
+                    lo = int(r * V / n); hi = int((r + 1) * V / n)
+                    for (c = 0; lo < hi; lo += size) {
+                        for (size = 1; lo % (2 * size) == 0 && lo + 2 * size <= hi; size *= 2) {}
+                        c++
+                    }
+                    if (c > most) most = c
+                }
+                return most
+            }
+            BEGIN {
             printf "%s hosts %-7s overlap hides %.0f %% of what is exposed without\n", n, rate, 100 * (1 - a / b)
             unit = rate ~ /gbit/ ? 1 : 1e-3; sub(/[gm]bit/, "", rate) # GB/s of payload: 0.94 of the rate
             w = rate == "none" ? x : 0.94 * unit * rate / 8
             printf "%s hosts: messages %.0f us, %.3f GB/s each way; %.1f MB of gradients: reduce %.1f ms (predicted %.1f), gather %.1f ms (predicted %.1f)\n",
-                n, l, x, m, r, (n - 1) / n * m * (1 / w + 1 / add), g, (n - 1) / n * m / w }'
+                n, l, x, m, r, (n - 1) / n * m * sums(leaves, n) * (1 / w + 1 / add), g, (n - 1) / n * m / w }'
     done
 done
