@@ -62,7 +62,12 @@ static dgm_err train(const problem *p, const dgm_params *params, const dgm_grid 
         err = dgm_batch_build(builder, p->pairs + skipped, p->n_pairs - skipped, N_LEAVES, lo, hi, how.micro, &batch);
         if (err == DGM_OK) err = dgm_trainer_step(trainer, i + 1, &batch, &result[i]);
     }
+    if (err == DGM_OK && how.overlap && grid->dp_size > 1) { /* nothing has asked for the parameters yet */
+        if (!dgm_trainer_is_busy(trainer)) err = DGM_FAIL(DGM_ERR_INTERNAL, "parameters travel after an update, but the trainer is not busy");
+        dgm_trainer_destroy(trainer); /* must do nothing: MPI writes into flat */
+    }
     if (err == DGM_OK) err = dgm_trainer_settle(trainer);
+    if (err == DGM_OK && dgm_trainer_is_busy(trainer)) err = DGM_FAIL(DGM_ERR_INTERNAL, "a settled trainer is busy");
     dgm_batch_builder_destroy(builder);
     dgm_trainer_destroy(trainer);
     return err;

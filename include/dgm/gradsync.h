@@ -18,7 +18,7 @@ typedef struct {
 
 /* params and grid must outlive it.  Not collective. */
 dgm_err dgm_gradsync_create(const dgm_params *params, const dgm_grid *grid, const dgm_gradsync_options *options, dgm_gradsync **out);
-void dgm_gradsync_destroy(dgm_gradsync *sync); /* accepts NULL */
+void dgm_gradsync_destroy(dgm_gradsync *sync); /* accepts NULL; not while it is busy */
 
 /* Who owns what, [dp_size] parts. */
 const dgm_slices *dgm_gradsync_slices(const dgm_gradsync *sync);
@@ -33,11 +33,14 @@ typedef struct {
 } dgm_gradsync_round;
 /* A block is allocated the first time that it is needed.  is_last: after this round the step's gradients are complete. */
 dgm_err dgm_gradsync_begin_round(dgm_gradsync *sync, int first_leaf, int n_leaves, bool is_last, dgm_gradsync_round *out);
-void dgm_gradsync_end_round(dgm_gradsync *sync);
+void dgm_gradsync_end_round(dgm_gradsync *sync); /* both not collective */
 
 /* Call between the products of a pass, as dgm_progress says: during the last round this starts the reduction of what is final and moves it on.
- * An error is kept for dgm_gradsync_reduce. */
+ * An error is kept for dgm_gradsync_reduce.  Waits for nobody, but all ranks of dp must come to dgm_gradsync_reduce. */
 void dgm_gradsync_progress(dgm_gradsync *sync, int n_final);
+
+/* Whether messages of the reduction are under way; false for NULL. */
+bool dgm_gradsync_is_busy(const dgm_gradsync *sync);
 
 /* Sums over the replicas: *grad is a flat block whose slice of this rank holds the sum, valid until the next begin.
  * Collective on grid->dp. */

@@ -10,15 +10,17 @@ typedef struct dgm_paramsync dgm_paramsync;
 
 /* params, grid, slices and flat (the parameters) must outlive it.  Not collective. */
 dgm_err dgm_paramsync_create(const dgm_params *params, const dgm_grid *grid, const dgm_slices *slices, bool overlap, float *flat, dgm_paramsync **out);
-void dgm_paramsync_destroy(dgm_paramsync *sync); /* accepts NULL */
+void dgm_paramsync_destroy(dgm_paramsync *sync); /* accepts NULL; not while it is busy */
+bool dgm_paramsync_is_busy(const dgm_paramsync *sync); /* messages are under way; false for NULL */
 
 /* This replica's slice has been updated.  Without overlap all is done on return.  Collective on grid->dp. */
 dgm_err dgm_paramsync_begin(dgm_paramsync *sync);
 
-/* Moves messages on without waiting. */
+/* Moves messages on without waiting.  Not collective. */
 dgm_err dgm_paramsync_poll(dgm_paramsync *sync);
 
-/* Waits until stage `stage` (params.h), and all that the forward pass reads before it, is whole; DGM_PARAMSYNC_ALL: all parameters. */
+/* Waits until stage `stage` (params.h), and all that the forward pass reads before it, is whole; DGM_PARAMSYNC_ALL: all parameters.
+ * Collective on grid->dp: it may wait for any replica to come as far. */
 enum { DGM_PARAMSYNC_ALL = -1 };
 dgm_err dgm_paramsync_need(dgm_paramsync *sync, int stage);
 

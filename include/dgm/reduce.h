@@ -20,7 +20,7 @@ typedef enum {
  * flat block, equal on all ranks of dp; borrowed, as grid is.  DGM_ERR_USAGE when there are more replicas than leaves.
  * Not collective. */
 dgm_err dgm_reducer_create(const dgm_grid *grid, dgm_reduction reduction, int n_leaves, int n_buckets, const int64_t *part_start, dgm_reducer **out);
-void dgm_reducer_destroy(dgm_reducer *reducer); /* accepts NULL */
+void dgm_reducer_destroy(dgm_reducer *reducer); /* accepts NULL; not while it is busy */
 
 /* A reduction begins, none of its buckets ready.  partial [n_partials]: flat blocks with this replica's sums over the subtrees of
  * dgm_tree_cover of its leaves (fast: one, over all of them), read once they are ready. */

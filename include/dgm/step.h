@@ -32,7 +32,12 @@ typedef struct dgm_trainer dgm_trainer;
 /* `flat` [params->n_floats] are the parameters: the caller's, updated in place.  params, grid and flat must outlive it.
  * Not collective. */
 dgm_err dgm_trainer_create(const dgm_params *params, const dgm_grid *grid, const dgm_train_options *options, float *flat, dgm_trainer **out);
-void dgm_trainer_destroy(dgm_trainer *trainer); /* accepts NULL */
+/* Accepts NULL.  Does nothing while the trainer is busy. */
+void dgm_trainer_destroy(dgm_trainer *trainer);
+
+/* Whether messages are under way, as after a step that failed or that nothing has settled: MPI then reads and writes `flat` and the gradients,
+ * and neither may be released before MPI has ended. */
+bool dgm_trainer_is_busy(const dgm_trainer *trainer); /* false for NULL */
 
 /* Waits until the parameters are those of the last update on all replicas: call before anything but dgm_trainer_step reads them.
  * Collective on grid->dp. */

@@ -42,8 +42,14 @@ typedef enum {
     DGM_EFFECT_BITS    /* what is learned */
 } dgm_effect;
 
-/* `cosine`: the schedule depends on max_steps.  Settings of prepare show in the data, not here; what is not known may change bits. */
-dgm_effect dgm_train_setting_effect(const char *name, bool cosine);
+/* What other settings say about the effect of one. */
+typedef struct {
+    bool cosine; /* the schedule depends on max_steps */
+    bool fast;   /* reduction = fast: the layout decides the order of sums */
+} dgm_circumstances;
+
+/* Settings of prepare show in the data, not here; what is not known may change bits. */
+dgm_effect dgm_train_setting_effect(const char *name, dgm_circumstances in);
 
 /* The settings that decide what is learned, name -> value: what a checkpoint remembers and a resumed run must agree with; those of the
  * architecture not when the run began with --init.  A new reference; NULL when memory ends. */

@@ -124,13 +124,15 @@ static dgm_err make_trainer(bench *b)
 static void bench_close(bench *b)
 {
     dgm_loader_destroy(b->loader);
-    dgm_trainer_destroy(b->trainer);
+    if (!dgm_trainer_is_busy(b->trainer)) { /* else a failure: MPI still writes there, until the process ends */
+        dgm_trainer_destroy(b->trainer);
+        free(b->flat);
+    }
     free(b->result.memory_kb);
     free(b->result.flops);
     free(b->result.tgt_tokens);
     free(b->result.time);
     free(b->own);
-    free(b->flat);
     dgm_params_destroy(b->params);
     dgm_dataset_close(b->dataset);
     free(b->sentences);

@@ -5,28 +5,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct {
-    bool cosine; /* a schedule that depends on max_steps */
-    bool fast;   /* sums whose order depends on the layout (--reduction fast) */
-} circumstances;
-
-/* What says which rank computes what. */
+/* What says which rank computes what, and who adds it up. */
 static bool is_layout(const char *name)
 {
-    static const char *const names[] = {"layout.dp", "layout.tp", "settings.tp", "settings.micro_batch_tokens"};
+    static const char *const names[] = {"layout.dp", "layout.tp", "libraries.mpi"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0) return true;
     return false;
 }
 
 /* Fields besides the settings.  Our own kernels are the same in all families; the products are not in those of BLIS. */
-static dgm_effect effect_of(const char *name, circumstances in)
+static dgm_effect effect_of(const char *name, dgm_circumstances in)
 {
     static const char *const harmless[] = {"kernels", "hosts", "layout", "cpu", "libraries.mpi", "data_path", "init.path"};
     static const char *const record[] = {"step", "epoch", "position", "n_validations", "best_step", "best_value", "best_by", "n_stale"};
     static const char settings[] = "settings.";
     if (in.fast && is_layout(name)) return DGM_EFFECT_BITS;
-    if (strncmp(name, settings, sizeof settings - 1) == 0) return dgm_train_setting_effect(name + sizeof settings - 1, in.cosine);
+    if (strncmp(name, settings, sizeof settings - 1) == 0) return dgm_train_setting_effect(name + sizeof settings - 1, in);
     for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
         size_t n = strlen(harmless[i]);
         if (strncmp(name, harmless[i], n) == 0 && (name[n] == '\0' || name[n] == '.')) return DGM_EFFECT_NONE;
@@ -55,14 +50,14 @@ static json_t *shown(const json_t *value)
     return string;
 }
 
-static void add(json_t *list, const char *name, const json_t *a, const json_t *b, circumstances in)
+static void add(json_t *list, const char *name, const json_t *a, const json_t *b, dgm_circumstances in)
 {
     static const char *const words[] = {[DGM_EFFECT_NONE] = "none", [DGM_EFFECT_RECORD] = "record", [DGM_EFFECT_BITS] = "bits"};
     json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:s}", "name", name, "a", shown(a), "b", shown(b), "effect", words[effect_of(name, in)]));
 }
 
 /* Every name of a, then those that b alone has. */
-static void walk(json_t *list, const char *prefix, const json_t *a, const json_t *b, circumstances in)
+static void walk(json_t *list, const char *prefix, const json_t *a, const json_t *b, dgm_circumstances in)
 {
     for (int side = 0; side < 2; side++) {
         const char *key;
@@ -87,7 +82,7 @@ static bool is_set(const json_t *record, const char *setting, const char *value)
 
 json_t *dgm_compare_records(const json_t *a, const json_t *b)
 {
-    circumstances in = {.cosine = is_set(a, "schedule", "cosine") || is_set(b, "schedule", "cosine"),
+    dgm_circumstances in = {.cosine = is_set(a, "schedule", "cosine") || is_set(b, "schedule", "cosine"),
                         .fast = is_set(a, "reduction", "fast") || is_set(b, "reduction", "fast")};
     json_t *list = json_array();
     if (list != NULL) walk(list, "", a, b, in);

@@ -43,12 +43,17 @@ static char *folder_of(const char *path)
 
 static bool is_fast(const json_t *settings) { return strcmp(text_of(settings, "reduction"), "fast") == 0; }
 
+static dgm_circumstances circumstances_of(const json_t *settings)
+{
+    return (dgm_circumstances){.cosine = strcmp(text_of(settings, "schedule"), "cosine") == 0, .fast = is_fast(settings)};
+}
+
 /* A setting that was otherwise in an earlier start, and shows in what the run left. */
 static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t *was, int64_t until)
 {
     const json_t *settings = json_object_get(r->record, "settings");
-    bool cosine = strcmp(text_of(settings, "schedule"), "cosine") == 0, averages = number_of(settings, "average_last") > 0;
-    if (dgm_train_setting_effect(name, cosine) == DGM_EFFECT_NONE || strcmp(name, "max_steps") == 0) return DGM_OK;
+    bool averages = number_of(settings, "average_last") > 0;
+    if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE || strcmp(name, "max_steps") == 0) return DGM_OK;
     if (strcmp(name, "checkpoint_every") == 0 && !averages) return DGM_OK;
     return DGM_FAIL(DGM_ERR_INPUT, "%s: the run had %s = %s up to step %" PRId64 " and %s after it: no run with one set of settings is the same", r->path, name,
                     json_is_string(was) ? json_string_value(was) : "(unset)", until, json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
@@ -230,14 +235,13 @@ static bool is_left_out(const dgm_repeat *r, const char *name)
 static dgm_err check_given(const dgm_repeat *r, const dgm_config *config)
 {
     const json_t *settings = json_object_get(r->record, "settings");
-    bool cosine = strcmp(text_of(settings, "schedule"), "cosine") == 0;
     json_t *now = dgm_run_record_settings(config), *value;
     const char *name;
     dgm_err err = now != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "settings");
     json_object_foreach(now, name, value)
     {
         if (err != DGM_OK || is_left_out(r, name) || !dgm_config_given(config, name)) continue;
-        if (dgm_train_setting_effect(name, cosine) == DGM_EFFECT_NONE || strcmp(json_string_value(value), text_of(settings, name)) == 0) continue;
+        if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE || strcmp(json_string_value(value), text_of(settings, name)) == 0) continue;
         err = DGM_FAIL(DGM_ERR_USAGE, "%s = %s, but the run to repeat had %s: leave it out", name, json_string_value(value),
                        json_object_get(settings, name) ? text_of(settings, name) : "none");
     }

@@ -50,7 +50,7 @@ const dgm_option dgm_train_run_options[] = {
     {"repeat", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "RUN", "repeat the run of RUN/run.json and say whether the result is the same"},
     {"any_machine", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "with --repeat: also where kernels round otherwise"},
     {"tp", DGM_OPTION_INT, "1", 1, 64, NULL, "N", "ranks that share one copy of the model"},
-    {"overlap", DGM_OPTION_CHOICE, "on", 0, 0, "on|off", NULL, "reduce gradients of finished layers while earlier ones compute; changes no bit"},
+    {"overlap", DGM_OPTION_CHOICE, "on", 0, 0, "on|off", NULL, "gradients and parameters travel while layers compute; changes no bit"},
     {"threads", DGM_OPTION_INT, "1", 1, 1024, NULL, "N", "threads per rank for matrix products"},
     {"max_epochs", DGM_OPTION_INT, "0", 0, 1 << 30, NULL, "N", "passes over the training part; 0: no limit"},
     {"log_every", DGM_OPTION_INT, "50", 1, 1 << 30, NULL, "N", "updates per line of metrics"},
@@ -179,11 +179,12 @@ static bool is_in(const dgm_option *table, const char *name)
     return false;
 }
 
-dgm_effect dgm_train_setting_effect(const char *name, bool cosine)
+dgm_effect dgm_train_setting_effect(const char *name, dgm_circumstances in)
 {
+    if (in.fast && (strcmp(name, "tp") == 0 || strcmp(name, "micro_batch_tokens") == 0)) return DGM_EFFECT_BITS;
     static const char *const record[] = {"max_epochs", "log_every", "validate_every", "bleu_every", "best_by", "patience", "checkpoint_every", "average_last"};
     if (is_in(dgm_train_model_options, name) || is_in(dgm_train_update_options, name)) {
-        if (decides(name, cosine)) return DGM_EFFECT_BITS;
+        if (decides(name, in.cosine)) return DGM_EFFECT_BITS;
         return strcmp(name, "max_steps") == 0 ? DGM_EFFECT_RECORD : DGM_EFFECT_NONE;
     }
     for (size_t i = 0; i < sizeof record / sizeof record[0]; i++)
@@ -204,14 +205,29 @@ static json_t *value_of(const dgm_config *config, const dgm_option *option)
     return json_null();
 }
 
+/* The settings that make up the experiment. */
+static const dgm_option *const experiment_tables[] = {dgm_train_model_options, dgm_train_update_options};
+
+/* Whether a setting has its default: what it meant to versions that did not have it yet. */
+static bool is_default(const dgm_config *config, const char *name)
+{
+    for (int t = 0; t < 2; t++)
+        for (const dgm_option *o = experiment_tables[t]; o->name != NULL; o++) {
+            if (strcmp(o->name, name) != 0 || o->fallback == NULL) continue;
+            if (o->kind == DGM_OPTION_INT) return dgm_config_int(config, name) == atoll(o->fallback);
+            if (o->kind == DGM_OPTION_REAL) return dgm_config_real(config, name) == atof(o->fallback);
+            return o->kind == DGM_OPTION_CHOICE && strcmp(dgm_config_text(config, name), o->fallback) == 0;
+        }
+    return false;
+}
+
 json_t *dgm_train_experiment(const dgm_config *config, bool from_init)
 {
-    static const dgm_option *const tables[] = {dgm_train_model_options, dgm_train_update_options};
     json_t *object = json_object();
     bool cosine = strcmp(dgm_config_text(config, "schedule"), "cosine") == 0;
     int first = from_init ? 1 : 0; /* the architecture is then the model's, whatever the settings say */
     for (int t = first; t < 2 && object != NULL; t++)
-        for (const dgm_option *o = tables[t]; o->name != NULL; o++)
+        for (const dgm_option *o = experiment_tables[t]; o->name != NULL; o++)
             if (decides(o->name, cosine) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
                 json_decref(object);
                 return NULL;
@@ -229,7 +245,7 @@ dgm_err dgm_train_experiment_check(const dgm_config *config, bool from_init, con
     json_object_foreach(now, name, value)
     {
         const json_t *before = json_object_get(saved, name);
-        if (err != DGM_OK || (before != NULL && json_equal(value, before))) continue;
+        if (err != DGM_OK || (before != NULL ? json_equal(value, before) : is_default(config, name))) continue; /* older than the setting */
         char *was = before != NULL ? json_dumps(before, shown) : NULL, *is = json_dumps(value, shown);
         err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained with %s = %s, not %s: give the same settings to go on, or another --out to begin anew",
                        where, name, was ? was : "(unset)", is ? is : "?");

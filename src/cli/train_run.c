@@ -158,8 +158,10 @@ void dgm_train_run_close(dgm_train_run *run)
     dgm_trace_close(run->trace);
     dgm_validator_destroy(run->validator);
     dgm_loader_destroy(run->loader);
-    dgm_trainer_destroy(run->trainer);
-    free(run->flat);
+    if (!dgm_trainer_is_busy(run->trainer)) { /* else a failed run: MPI still writes there, until the process ends */
+        dgm_trainer_destroy(run->trainer);
+        free(run->flat);
+    }
     dgm_params_destroy(run->params);
     free(run->resume_path);
     free(run->resume_state);

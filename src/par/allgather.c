@@ -23,6 +23,13 @@ struct dgm_allgather {
 
 dgm_err dgm_allgather_create(const dgm_grid *grid, int n_buckets, const int64_t *part_start, const int *order, dgm_allgather **out)
 {
+    for (int b = 0; b < n_buckets; b++)
+        for (int q = 0; q < grid->dp_size; q++) {
+            const int64_t *part = part_start + (int64_t)b * (grid->dp_size + 1) + q;
+            if (part[1] - part[0] > INT_MAX)
+                return DGM_FAIL(DGM_ERR_USAGE, "%lld parameters of one replica are more than MPI counts: expected at most %d, use more ranks",
+                                (long long)(part[1] - part[0]), INT_MAX);
+        }
     dgm_allgather *g = calloc(1, sizeof *g);
     if (g == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "gathering of parameters");
     *g = (dgm_allgather){.at = dgm_mpi_axis_of(grid, DGM_AXIS_DP), .n_buckets = n_buckets, .part_start = part_start};
@@ -43,13 +50,7 @@ static MPI_Request *requests_of(const dgm_allgather *g, int i) { return g->reque
 void dgm_allgather_destroy(dgm_allgather *gather)
 {
     if (gather == NULL) return;
-    for (int i = gather->n_done; i < gather->n_started; i++)
-        for (int k = 0; k < gather->n_requests[i % WINDOW]; k++) {
-            MPI_Request *r = &requests_of(gather, i)[k];
-            if (*r == MPI_REQUEST_NULL) continue;
-            MPI_Cancel(r);
-            MPI_Request_free(r);
-        }
+    DGM_ASSERT(!dgm_allgather_is_busy(gather)); /* MPI would write into what is released */
     free(gather->order);
     free(gather->request);
     free(gather);
@@ -61,9 +62,6 @@ static dgm_err start_bucket(dgm_allgather *g, int i)
     MPI_Request *request = requests_of(g, i);
     int *n = &g->n_requests[i % WINDOW], me = g->at.rank;
     *n = 0;
-    for (int q = 0; q < g->at.size; q++)
-        if (start[q + 1] - start[q] > INT_MAX)
-            return DGM_FAIL(DGM_ERR_USAGE, "%lld floats of one replica are more than MPI counts: use --overlap off", (long long)(start[q + 1] - start[q]));
     for (int step = 1; step < g->at.size; step++) {
         int q = (me - step + g->at.size) % g->at.size;
         if (start[q + 1] > start[q])

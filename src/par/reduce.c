@@ -95,6 +95,7 @@ fail:
 void dgm_reducer_destroy(dgm_reducer *reducer)
 {
     if (reducer == NULL) return;
+    DGM_ASSERT(!dgm_reducer_is_busy(reducer)); /* MPI would write into what is released */
     free(reducer->covers);
     free(reducer->first_round);
     free(reducer->workspace);
@@ -106,6 +107,7 @@ void dgm_reducer_destroy(dgm_reducer *reducer)
 void dgm_reducer_begin(dgm_reducer *reducer, float *const *partial, int n_partials)
 {
     DGM_ASSERT(n_partials >= 1 && n_partials <= DGM_TREE_MAX_NODES);
+    DGM_ASSERT(reducer->covers == NULL || reducer->covers[reducer->at.rank].n == n_partials); /* the owners wait for as many messages */
     memcpy(reducer->partial, partial, (size_t)n_partials * sizeof *partial);
     reducer->n_partials = n_partials;
     reducer->n_ready = reducer->n_started = reducer->n_done = 0;

@@ -182,6 +182,7 @@ dgm_err dgm_gradsync_reduce(dgm_gradsync *sync, const float **grad)
 {
     dgm_gradsync *s = sync;
     bool joint = s->params->hp.joint_vocab;
+    DGM_ASSERT(s->round.is_last);
     dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
     dgm_timer_hide(false);
     dgm_err err = s->err;
@@ -193,6 +194,8 @@ dgm_err dgm_gradsync_reduce(dgm_gradsync *sync, const float **grad)
     *grad = s->block[0];
     return err;
 }
+
+bool dgm_gradsync_is_busy(const dgm_gradsync *sync) { return sync != NULL && sync->reducer != NULL && dgm_reducer_is_busy(sync->reducer); }
 
 /* Whether a block is in this rank's slice. */
 static bool owns(const dgm_gradsync *s, const dgm_block *block)

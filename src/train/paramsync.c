@@ -56,6 +56,8 @@ void dgm_paramsync_destroy(dgm_paramsync *sync)
     free(sync);
 }
 
+bool dgm_paramsync_is_busy(const dgm_paramsync *sync) { return sync != NULL && sync->gather != NULL && dgm_allgather_is_busy(sync->gather); }
+
 static dgm_err wait(dgm_paramsync *s, int n)
 {
     dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);

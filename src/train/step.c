@@ -67,9 +67,14 @@ fail:
     return err;
 }
 
+bool dgm_trainer_is_busy(const dgm_trainer *trainer)
+{
+    return trainer != NULL && (dgm_gradsync_is_busy(trainer->sync) || dgm_paramsync_is_busy(trainer->parameters));
+}
+
 void dgm_trainer_destroy(dgm_trainer *trainer)
 {
-    if (trainer == NULL) return;
+    if (trainer == NULL || dgm_trainer_is_busy(trainer)) return;
     dgm_optimizer_fini(&trainer->optimizer);
     dgm_paramsync_destroy(trainer->parameters);
     dgm_gradsync_destroy(trainer->sync);
