@@ -122,6 +122,9 @@ found parts/run.json '"micro_batch_tokens": "0"' 1
 found parts/run.json '"micro_batch_tokens": "50"' 1
 runs 0 "$dragoman" $train --out parts --resume auto
 says "nothing is left to do"
+runs 0 "$dragoman" $train --out parts --resume auto
+found parts/run.json '"after_step"' 3
+found parts/run.json '"tp": "2"' 1
 runs 0 "$dragoman" train --repeat parts --out parts-again
 runs 0 "$dragoman" $train --out longer --max-steps 4
 runs 0 "$dragoman" $train --out longer --resume auto
