@@ -104,7 +104,7 @@ runs 1 "$dragoman" compare whole other
 prints "! settings.max_steps"
 runs 0 "$dragoman" $train --out fast --reduction fast --max-steps 1
 runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast-2 --reduction fast --max-steps 1
-"$dragoman" compare fast fast-2 >out
+"$dragoman" compare fast fast-2 >out 2>err
 prints "! layout.dp"
 
 # One bit of one weight, changed in a checkpoint from which training goes on.

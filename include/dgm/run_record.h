@@ -28,7 +28,7 @@ typedef struct {
 /* Writes RUN/run.json anew; earlier starts up to facts->step stay in its list, a result goes.  Collective on grid->world. */
 dgm_err dgm_run_record_write(const char *run, const dgm_run_facts *facts);
 
-/* Adds the result to RUN/run.json.  On one rank. */
+/* Adds the result to RUN/run.json; warns when that is not there any more.  On one rank. */
 dgm_err dgm_run_record_result(const char *run, int64_t step);
 
 /* Reads a run.json, or that of a folder.  DGM_ERR_INPUT when it is none.  *out: a new reference.  Not collective. */

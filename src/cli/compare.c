@@ -141,7 +141,8 @@ static dgm_err compare_runs(dgm_comparison *c)
     pair_fini(&p);
     if (err == DGM_OK && !c->has_trace) err = compare_checkpoints(c);
     if (err == DGM_OK && !c->has_trace && !c->has_metrics && !c->has_model)
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s and %s have no trace.jsonl, metrics.jsonl or model.safetensors both: there is nothing to compare", c->a, c->b);
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s and %s have no trace.jsonl, metrics.jsonl or model.safetensors both: there is nothing to compare", c->a,
+                       c->b);
     return err;
 }
 
@@ -164,7 +165,8 @@ static dgm_err compare_files(dgm_comparison *c)
 
 dgm_err dgm_compare(const char *a, const char *b, dgm_comparison *out)
 {
-    dgm_comparison c = {.a = strdup(a), .b = strdup(b), .runs = is_run(a) && is_run(b), .record = json_array(), .equal_checkpoint = -1, .other_checkpoint = -1};
+    dgm_comparison c = {
+        .a = strdup(a), .b = strdup(b), .runs = is_run(a) && is_run(b), .record = json_array(), .equal_checkpoint = -1, .other_checkpoint = -1};
     c.trace.step = c.metrics.step = -1;
     dgm_err err = DGM_OK;
     if (c.a == NULL || c.b == NULL || c.record == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "comparison");

@@ -19,8 +19,8 @@ static void compare_numbers(const float *a, const float *b, int64_t n, dgm_tenso
     }
 }
 
-static dgm_err compare_tensor(const dgm_safetensors *a, const dgm_safetensors_entry *in_a, const dgm_safetensors *b, const dgm_safetensors_entry *in_b,
-                              dgm_tensor_difference *d)
+static dgm_err compare_tensor(const dgm_safetensors *a, const dgm_safetensors_entry *in_a, const dgm_safetensors *b,
+                              const dgm_safetensors_entry *in_b, dgm_tensor_difference *d)
 {
     int64_t per = DGM_MAX(1, STRETCH_FLOATS / DGM_MAX(1, in_a->cols));
     size_t room = (size_t)(DGM_MIN(per, DGM_MAX(in_a->rows, 1)) * DGM_MAX(in_a->cols, 1)) * sizeof(float);

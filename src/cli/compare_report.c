@@ -24,8 +24,8 @@ bool dgm_comparison_identical(const dgm_comparison *c)
 static void model_verdict(const char *what, const dgm_model_difference *d, char *text, size_t bytes)
 {
     if (d->n_different > 0)
-        snprintf(text, bytes, "%s differ in %d of %d tensors, by at most %.3g in %s", what, d->n_different, d->n_tensors, d->tensors[d->largest].max_difference,
-                 d->tensors[d->largest].name);
+        snprintf(text, bytes, "%s differ in %d of %d tensors, by at most %.3g in %s", what, d->n_different, d->n_tensors,
+                 d->tensors[d->largest].max_difference, d->tensors[d->largest].name);
     else
         snprintf(text, bytes, "%s have other tensors: %s", what, d->missing);
 }
@@ -37,8 +37,8 @@ static void trace_verdict(const dgm_trace_difference *t, char *text, size_t byte
     else if (!gradient && t->before < 0)
         snprintf(text, bytes, "the runs begin with other weights at step %lld: %s is the first", (long long)t->step, t->first_weight);
     else
-        snprintf(text, bytes, "the runs part at step %lld: the %s of %s is the first that differs", (long long)t->step, gradient ? "gradient" : "weight",
-                 gradient ? t->last_gradient : t->first_weight);
+        snprintf(text, bytes, "the runs part at step %lld: the %s of %s is the first that differs", (long long)t->step,
+                 gradient ? "gradient" : "weight", gradient ? t->last_gradient : t->first_weight);
 }
 
 void dgm_comparison_verdict(const dgm_comparison *c, char *text, size_t bytes)
@@ -72,7 +72,8 @@ static void print_record(const dgm_comparison *c, FILE *out)
     json_array_foreach(c->record, i, entry)
     {
         if (json_unpack(entry, "{s:s, s:s, s:s, s:s}", "name", &name, "a", &a, "b", &b, "effect", &effect) != 0) continue;
-        fprintf(out, "  %c %-*s  %.60s | %.60s\n", strcmp(effect, "bits") == 0 ? '!' : strcmp(effect, "record") == 0 ? '~' : ' ', (int)width, name, a, b);
+        char mark = strcmp(effect, "bits") == 0 ? '!' : strcmp(effect, "record") == 0 ? '~' : ' ';
+        fprintf(out, "  %c %-*s  %.60s | %.60s\n", mark, (int)width, name, a, b);
     }
 }
 
@@ -82,10 +83,12 @@ static const char *trace_hint(const dgm_comparison *c)
     const dgm_trace_difference *t = &c->trace;
     bool known = c->has_metrics && c->metrics.step == t->step;
     if (t->n_gradients == 0 && t->before < 0) return "what training began with differs";
-    if (t->n_gradients == 0 && t->before == t->step) return "the update left the same weights: a checkpoint of this step was changed before training went on from it";
+    if (t->n_gradients == 0 && t->before == t->step)
+        return "the update left the same weights: a checkpoint of this step was changed before training went on from it";
     if (t->n_gradients == 0) return "the gradients are the same: it arises in the update";
     if (known && c->metrics.other_batch) return "the batch is another one";
-    if (t->n_gradients == t->n_tensors) return "all gradients differ: it arises in the forward pass, from the batch, the weights before it, or random bits";
+    if (t->n_gradients == t->n_tensors)
+        return "all gradients differ: it arises in the forward pass, from the batch, the weights before it, or random bits";
     return "gradients nearer to the loss are the same: it arises in the backward pass at that tensor, or in the reduction";
 }
 
@@ -104,7 +107,8 @@ static void print_trace(const dgm_comparison *c, FILE *out)
     if (t->before >= 0 && t->before < t->step) fprintf(out, " (the same at step %lld)", (long long)t->before);
     fprintf(out, ": gradients of %d, weights of %d of %d tensors differ\n", t->n_gradients, t->n_weights, t->n_tensors);
     if (t->n_gradients > 0)
-        fprintf(out, "  gradient nearest to the loss, so first in the backward pass: %s\n  gradient farthest from it: %s\n", t->last_gradient, t->first_gradient);
+        fprintf(out, "  gradient nearest to the loss, so first in the backward pass: %s\n  gradient farthest from it: %s\n", t->last_gradient,
+                t->first_gradient);
     if (t->n_weights > 0) fprintf(out, "  first weight in the model's order: %s\n", t->first_weight);
     fprintf(out, "  %s\n", trace_hint(c));
 }
@@ -112,7 +116,9 @@ static void print_trace(const dgm_comparison *c, FILE *out)
 static void print_metrics(const dgm_comparison *c, FILE *out)
 {
     const dgm_metrics_difference *m = &c->metrics;
-    if (m->step < 0) fprintf(out, "metrics: the same in %lld common lines, to steps %lld | %lld\n", (long long)m->n_common, (long long)m->last_a, (long long)m->last_b);
+    if (m->step < 0)
+        fprintf(out, "metrics: the same in %lld common lines, to steps %lld | %lld\n", (long long)m->n_common, (long long)m->last_a,
+                (long long)m->last_b);
     else
         fprintf(out, "metrics: part at %s %lld: %s %s | %s%s%s%s\n", m->validation ? "the validation of step" : "step", (long long)m->step, m->field,
                 m->value_a, m->value_b, m->others[0] ? " (also " : "", m->others, m->others[0] ? ")" : "");
@@ -162,8 +168,8 @@ void dgm_comparison_print(const dgm_comparison *c, FILE *out)
 
 static json_t *trace_json(const dgm_trace_difference *t)
 {
-    json_t *json = json_pack("{s:I, s:I, s:I, s:b, s:i}", "common_steps", (json_int_t)t->n_common, "last_step_a", (json_int_t)t->last_a, "last_step_b",
-                             (json_int_t)t->last_b, "other_tensors", t->other_tensors, "tensors", t->n_tensors);
+    json_t *json = json_pack("{s:I, s:I, s:I, s:b, s:i}", "common_steps", (json_int_t)t->n_common, "last_step_a", (json_int_t)t->last_a,
+                             "last_step_b", (json_int_t)t->last_b, "other_tensors", t->other_tensors, "tensors", t->n_tensors);
     if (json == NULL || t->step < 0) return json;
     json_object_update_new(json, json_pack("{s:I, s:I, s:i, s:i}", "step", (json_int_t)t->step, "same_step", (json_int_t)t->before, "gradients",
                                            t->n_gradients, "weights", t->n_weights));
@@ -178,8 +184,9 @@ static json_t *metrics_json(const dgm_metrics_difference *m)
     json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I}", "common_lines", (json_int_t)m->n_common, "only_a", (json_int_t)m->n_only_a, "only_b",
                              (json_int_t)m->n_only_b, "last_step_a", (json_int_t)m->last_a, "last_step_b", (json_int_t)m->last_b);
     if (json != NULL && m->step >= 0)
-        json_object_update_new(json, json_pack("{s:I, s:b, s:b, s:s, s:s, s:s, s:s}", "step", (json_int_t)m->step, "validation", m->validation, "other_batch",
-                                               m->other_batch, "field", m->field, "a", m->value_a, "b", m->value_b, "other_fields", m->others));
+        json_object_update_new(json, json_pack("{s:I, s:b, s:b, s:s, s:s, s:s, s:s}", "step", (json_int_t)m->step, "validation", m->validation,
+                                               "other_batch", m->other_batch, "field", m->field, "a", m->value_a, "b", m->value_b, "other_fields",
+                                               m->others));
     return json;
 }
 
@@ -187,23 +194,26 @@ static json_t *model_json(const dgm_model_difference *d)
 {
     json_t *list = json_array();
     for (int i = 0; i < d->n_different; i++) /* JSON has no infinity */
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:f}", "name", d->tensors[i].name, "numbers", (json_int_t)d->tensors[i].n_elements, "different",
-                                              (json_int_t)d->tensors[i].n_different, "max_difference", DGM_MIN(d->tensors[i].max_difference, 1e308)));
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:f}", "name", d->tensors[i].name, "numbers", (json_int_t)d->tensors[i].n_elements,
+                                              "different", (json_int_t)d->tensors[i].n_different, "max_difference",
+                                              DGM_MIN(d->tensors[i].max_difference, 1e308)));
     return json_pack("{s:i, s:I, s:I, s:i, s:i, s:i, s:s, s:o}", "tensors", d->n_tensors, "numbers", (json_int_t)d->n_elements, "different_numbers",
-                     (json_int_t)d->n_different_elements, "only_a", d->n_only_a, "only_b", d->n_only_b, "other_shapes", d->n_shapes, "metadata", d->strings,
-                     "different", list);
+                     (json_int_t)d->n_different_elements, "only_a", d->n_only_a, "only_b", d->n_only_b, "other_shapes", d->n_shapes, "metadata",
+                     d->strings, "different", list);
 }
 
 json_t *dgm_comparison_to_json(const dgm_comparison *c)
 {
     char verdict[512];
     dgm_comparison_verdict(c, verdict, sizeof verdict);
-    json_t *json = json_pack("{s:b, s:s, s:s, s:O}", "identical", dgm_comparison_identical(c), "verdict", verdict, "kind", c->runs ? "runs" : "models", "recorded", c->record);
+    json_t *json = json_pack("{s:b, s:s, s:s, s:O}", "identical", dgm_comparison_identical(c), "verdict", verdict, "kind",
+                             c->runs ? "runs" : "models", "recorded", c->record);
     if (json == NULL) return NULL;
     if (c->has_trace) json_object_set_new(json, "trace", trace_json(&c->trace));
     if (c->has_metrics) json_object_set_new(json, "metrics", metrics_json(&c->metrics));
     if (c->other_checkpoint >= 0)
-        json_object_set_new(json, "checkpoints", json_pack("{s:I, s:I}", "step", (json_int_t)c->other_checkpoint, "same_step", (json_int_t)c->equal_checkpoint));
+        json_object_set_new(json, "checkpoints",
+                            json_pack("{s:I, s:I}", "step", (json_int_t)c->other_checkpoint, "same_step", (json_int_t)c->equal_checkpoint));
     if (c->has_model) json_object_set_new(json, "model", model_json(&c->model));
     if (c->has_optimizer) json_object_set_new(json, "optimizer", model_json(&c->optimizer));
     return json;

@@ -55,19 +55,23 @@ static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t
     bool averages = number_of(settings, "average_last") > 0;
     if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE || strcmp(name, "max_steps") == 0) return DGM_OK;
     if (strcmp(name, "checkpoint_every") == 0 && !averages) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_INPUT, "%s: the run had %s = %s up to step %" PRId64 " and %s after it: no run with one set of settings is the same", r->path, name,
-                    json_is_string(was) ? json_string_value(was) : "(unset)", until, json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
+    return DGM_FAIL(DGM_ERR_INPUT, "%s: the run had %s = %s up to step %" PRId64 " and %s after it: no run with one set of settings is the same",
+                    r->path, name, json_is_string(was) ? json_string_value(was) : "(unset)", until,
+                    json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
 }
 
 /* A run that came to its end and was then trained further has validated and logged there.  A run that goes through does so only at its own steps. */
 static dgm_err check_end(const dgm_repeat *r, const json_t *was, int64_t ended_at)
 {
-    int64_t validates = number_of(json_object_get(was, "settings"), "validate_every"), logs = number_of(json_object_get(was, "settings"), "log_every");
+    int64_t validates = number_of(json_object_get(was, "settings"), "validate_every"),
+            logs = number_of(json_object_get(was, "settings"), "log_every");
     bool own_step = validates > 0 && ended_at % validates == 0 && logs > 0 && ended_at % logs == 0;
     if (own_step) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_INPUT, "%s: the run ended at step %" PRId64 ", where it validated, and was then trained further; a run that goes through validates at "
-                    "multiples of validate_every = %" PRId64 " only (and logs at those of log_every = %" PRId64 "): no run without that stop is the same", r->path,
-                    ended_at, validates, logs);
+    return DGM_FAIL(DGM_ERR_INPUT,
+                    "%s: the run ended at step %" PRId64 ", where it validated, and was then trained further; a run that goes through validates at "
+                    "multiples of validate_every = %" PRId64 " only (and logs at those of log_every = %" PRId64
+                    "): no run without that stop is the same",
+                    r->path, ended_at, validates, logs);
 }
 
 static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t until, int64_t last)
@@ -99,7 +103,8 @@ static dgm_err check_course(const dgm_repeat *r, const char *dir)
     bool ended = json_is_object(result) || (model != NULL && dgm_io_exists(model));
     free(model);
     if (!ended)
-        return DGM_FAIL(DGM_ERR_INPUT, "%s has no result: the run has not ended yet, so there is nothing to repeat it for; finish it with --resume auto", r->path);
+        return DGM_FAIL(DGM_ERR_INPUT,
+                        "%s has no result: the run has not ended yet, so there is nothing to repeat it for; finish it with --resume auto", r->path);
     const json_t *first = json_array_get(starts, 0);
     if (starts != NULL && (json_integer_value(json_object_get(first, "after_step")) != 0 || json_object_get(first, "from") != NULL))
         return DGM_FAIL(DGM_ERR_INPUT, "%s: nothing is known of the run before step %lld: it cannot be repeated from here", r->path,
@@ -109,7 +114,8 @@ static dgm_err check_course(const dgm_repeat *r, const char *dir)
         const json_t *next = json_array_get(starts, i);
         int64_t until = json_integer_value(json_object_get(next, "after_step"));
         if (json_object_get(next, "from") != NULL)
-            return DGM_FAIL(DGM_ERR_INPUT, "%s: up to step %" PRId64 " the run lay in another folder, and its metrics with it: repeat that one, with max_steps = %s",
+            return DGM_FAIL(DGM_ERR_INPUT,
+                            "%s: up to step %" PRId64 " the run lay in another folder, and its metrics with it: repeat that one, with max_steps = %s",
                             r->path, until, text_of(json_object_get(r->record, "settings"), "max_steps"));
         DGM_TRY(check_start(r, json_array_get(starts, i - 1), until, last));
     }
@@ -143,8 +149,10 @@ static dgm_err check_kernels(const dgm_repeat *r, const dgm_config *config)
     const char *was = text_of(r->record, "gemm"), *is = dgm_gemm_family();
     if (strcmp(was, is) == 0 || was[0] == '\0') return DGM_OK;
     if (!dgm_config_flag(config, "any_machine"))
-        return DGM_FAIL(DGM_ERR_INPUT, "the run had BLIS's kernels for %s, this machine has those for %s, which round otherwise: repeat it on such a machine, set "
-                        "BLIS_ARCH_TYPE if this one can run those kernels, or give --any-machine to see how far the result is", was, is);
+        return DGM_FAIL(DGM_ERR_INPUT,
+                        "the run had BLIS's kernels for %s, this machine has those for %s, which round otherwise: repeat it on such a machine, set "
+                        "BLIS_ARCH_TYPE if this one can run those kernels, or give --any-machine to see how far the result is",
+                        was, is);
     dgm_log(DGM_LOG_WARN, "the run had BLIS's kernels for %s, this machine has those for %s: the result will not be the same", was, is);
     return DGM_OK;
 }
@@ -154,7 +162,8 @@ static dgm_err check_layout(const dgm_repeat *r, const dgm_grid *world, const dg
     const json_t *layout = json_object_get(r->record, "layout");
     int64_t dp = json_integer_value(json_object_get(layout, "dp")), tp = json_integer_value(json_object_get(layout, "tp"));
     if (!is_fast(json_object_get(r->record, "settings")) || (world->size == dp * tp && dgm_config_int(config, "tp") == tp)) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_USAGE, "the run had reduction = fast, whose bits depend on the layout: start it on %" PRId64 " ranks with --tp %" PRId64, dp * tp, tp);
+    return DGM_FAIL(DGM_ERR_USAGE, "the run had reduction = fast, whose bits depend on the layout: start it on %" PRId64 " ranks with --tp %" PRId64,
+                    dp * tp, tp);
 }
 
 /* DATA: that of --data, where it lay, or as the setting says. */
@@ -174,11 +183,13 @@ static dgm_err check_data(const dgm_repeat *r, const dgm_config *config)
     const char *dir = dgm_config_text(config, "data"), *want = text_of(r->record, "data");
     dgm_dataset *dataset = NULL;
     if (!dgm_io_is_dir(dir))
-        return DGM_FAIL(DGM_ERR_INPUT, "%s, where the data of the run lay, is not there: give --data, a folder whose manifest.json has the sha256 %s", dir, want);
+        return DGM_FAIL(DGM_ERR_INPUT, "%s, where the data of the run lay, is not there: give --data, a folder whose manifest.json has the sha256 %s",
+                        dir, want);
     DGM_TRY(dgm_dataset_open(dir, &dataset));
     dgm_err err = DGM_OK;
     if (strcmp(dgm_dataset_hash(dataset), want) != 0)
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s: these are not the data of the run: its manifest.json has the sha256 %s, expected %s", dir, dgm_dataset_hash(dataset), want);
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: these are not the data of the run: its manifest.json has the sha256 %s, expected %s", dir,
+                       dgm_dataset_hash(dataset), want);
     if (err == DGM_OK) err = dgm_dataset_verify(dataset);
     dgm_dataset_close(dataset);
     return err;
@@ -208,7 +219,8 @@ static dgm_err check_init(const dgm_repeat *r, const dgm_config *config)
                   : !dgm_io_exists(path) ? DGM_FAIL(DGM_ERR_INPUT, "%s, the model that the run began with, is not there: give --init", path)
                                          : dgm_sha256_file(path, hex);
     if (err == DGM_OK && strcmp(hex, want) != 0)
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not the model that the run began with: it has the sha256 %s, expected %s", path, hex, want[0] ? want : "one that is known");
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not the model that the run began with: it has the sha256 %s, expected %s", path, hex,
+                       want[0] ? want : "one that is known");
     free(path);
     return err;
 }
@@ -259,13 +271,15 @@ static dgm_err take_settings(const dgm_repeat *r, dgm_config *config)
     {
         if (err != DGM_OK || is_left_out(r, name)) continue;
         char *bytes = json_is_string(value) ? dgm_json_text_bytes(json_string_value(value)) : NULL;
-        err = bytes != NULL ? dgm_text_printf(&text, "%s = %s\n", name, bytes) : DGM_FAIL(DGM_ERR_INPUT, "%s: the setting %s is no text", r->path, name);
+        err = bytes != NULL ? dgm_text_printf(&text, "%s = %s\n", name, bytes)
+                            : DGM_FAIL(DGM_ERR_INPUT, "%s: the setting %s is no text", r->path, name);
         free(bytes);
     }
     if (err == DGM_OK && text.text != NULL) err = dgm_config_read_text(config, text.text, r->path);
     dgm_text_fini(&text);
-    return err == DGM_ERR_USAGE ? DGM_FAIL(DGM_ERR_INPUT, "%s (the run had Dragoman %s, this is %s)", dgm_error_text(), text_of(r->record, "version"), PACKAGE_VERSION)
-                                : err;
+    return err == DGM_ERR_USAGE
+               ? DGM_FAIL(DGM_ERR_INPUT, "%s (the run had Dragoman %s, this is %s)", dgm_error_text(), text_of(r->record, "version"), PACKAGE_VERSION)
+               : err;
 }
 
 /* ---- beginning ---- */
@@ -357,7 +371,9 @@ static dgm_err tell_where(const char *dir, const char *out, bool files_there)
 
 dgm_err dgm_repeat_compare(const dgm_repeat *repeat, const char *out)
 {
-    static const struct { const char *file, *name; } files[] = {{"model.safetensors", "model"}, {"metrics.jsonl", "metrics"}, {"trace.jsonl", "trace"}};
+    static const struct {
+        const char *file, *name;
+    } files[] = {{"model.safetensors", "model"}, {"metrics.jsonl", "metrics"}, {"trace.jsonl", "trace"}};
     json_t *record = NULL;
     char *dir = folder_of(repeat->path);
     bool same = true, all_there = true;

@@ -160,14 +160,16 @@ static json_t *earlier_record(const char *run, const dgm_run_facts *f)
     char *other = f->from != NULL ? run_of_checkpoint(f->from) : NULL;
     const char *where = f->from != NULL ? other : run;
     if (f->step > 0 && (where == NULL || dgm_run_record_read(where, &before) != DGM_OK))
-        dgm_log(DGM_LOG_WARN, "what is known of the run before step %lld is lost: %s", (long long)f->step, where != NULL ? dgm_error_text() : f->from);
+        dgm_log(DGM_LOG_WARN, "what is known of the run before step %lld is lost: %s", (long long)f->step,
+                where != NULL ? dgm_error_text() : f->from);
     free(other);
     return before;
 }
 
 static json_t *starts_json(const json_t *before, const dgm_run_facts *f, const json_t *now)
 {
-    json_t *list = before != NULL ? earlier_starts(before, now, f->step) : json_array(), *start = json_pack("{s:I}", "after_step", (json_int_t)f->step);
+    json_t *list = before != NULL ? earlier_starts(before, now, f->step) : json_array(),
+           *start = json_pack("{s:I}", "after_step", (json_int_t)f->step);
     if (f->from != NULL) json_object_set_new(start, "from", dgm_json_text(f->from, strlen(f->from)));
     json_array_append_new(list, start);
     return list;
@@ -209,9 +211,9 @@ static json_t *machine_json(const dgm_run_facts *f, json_t *hosts)
     dgm_link_mpi_version(mpi, sizeof mpi);
     if (dgm_sha256_file("/proc/self/exe", executable) != DGM_OK) snprintf(executable, sizeof executable, "unknown");
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:o, s:{s:i, s:i, s:i}}", "version", PACKAGE_VERSION, "compiler", __VERSION__,
-                     "executable", executable, "kernels", dgm_elem_family(), "gemm", dgm_gemm_family(), "libraries", "blis", dgm_gemm_version(), "libc",
-                     gnu_get_libc_version(), "mpi", mpi, "cpu", cpu, "hosts", hosts, "layout", "dp", f->grid->dp_size, "tp", f->grid->tp_size, "threads",
-                     f->threads);
+                     "executable", executable, "kernels", dgm_elem_family(), "gemm", dgm_gemm_family(), "libraries", "blis", dgm_gemm_version(),
+                     "libc", gnu_get_libc_version(), "mpi", mpi, "cpu", cpu, "hosts", hosts, "layout", "dp", f->grid->dp_size, "tp", f->grid->tp_size,
+                     "threads", f->threads);
 }
 
 static dgm_err write_record(const char *run, const json_t *record)
@@ -278,7 +280,12 @@ static dgm_err add_hash(json_t *result, const char *run, const char *file, const
 dgm_err dgm_run_record_result(const char *run, int64_t step)
 {
     json_t *record = NULL, *result = json_pack("{s:I}", "step", (json_int_t)step);
-    dgm_err err = result != NULL ? dgm_run_record_read(run, &record) : DGM_FAIL(DGM_ERR_NOMEM, "result");
+    dgm_err err = result != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "result");
+    if (err == DGM_OK && dgm_run_record_read(run, &record) != DGM_OK) { /* somebody took it away meanwhile: the model is there all the same */
+        dgm_log(DGM_LOG_WARN, "the result is not recorded: %s", dgm_error_text());
+        json_decref(result);
+        return DGM_OK;
+    }
     if (err == DGM_OK) err = add_hash(result, run, "model.safetensors", "model");
     if (err == DGM_OK) err = add_hash(result, run, "metrics.jsonl", "metrics");
     if (err == DGM_OK) err = add_hash(result, run, "trace.jsonl", "trace");

@@ -117,8 +117,8 @@ static dgm_err check_weights(const char *path, int64_t step, const dgm_params *p
     dgm_err err = DGM_OK;
     *differs = false;
     if (before == NULL || strlen(before) != (size_t)params->n_tensors * DGM_TRACE_DIGITS)
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s: the line of step %lld has not the hashes of %d tensors: remove the file, or go on without --trace-hash", path,
-                       (long long)dgm_trace_line_step(last), params->n_tensors);
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: the line of step %lld has not the hashes of %d tensors: remove the file, or go on without --trace-hash",
+                       path, (long long)dgm_trace_line_step(last), params->n_tensors);
     for (int i = 0; err == DGM_OK && i < params->n_tensors && !*differs && dgm_trace_line_step(last) == step; i++) {
         *differs = memcmp(before + i * DGM_TRACE_DIGITS, weight + i * DGM_TRACE_DIGITS, DGM_TRACE_DIGITS) != 0;
         if (*differs)

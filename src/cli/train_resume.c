@@ -22,10 +22,11 @@ static char *write_json(const dgm_train_run *run, json_t *json, size_t flags)
 char *dgm_train_run_state_text(const dgm_train_run *run)
 {
     dgm_loader_state at = dgm_loader_get_state(run->loader);
-    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:s, s:o}", "step", (json_int_t)run->step, "epoch", (json_int_t)at.epoch, "position",
-                             (json_int_t)at.position, "n_validations", (json_int_t)run->n_validations, "best_step", (json_int_t)run->best_step,
-                             "best_value", run->best_value, "best_by", dgm_config_text(run->config, "best_by"), "n_stale", (json_int_t)run->n_stale,
-                             "data", dgm_dataset_hash(run->dataset), "experiment", dgm_train_experiment(run->config, run->from_init));
+    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:s, s:o}", "step", (json_int_t)run->step, "epoch", (json_int_t)at.epoch,
+                             "position", (json_int_t)at.position, "n_validations", (json_int_t)run->n_validations, "best_step",
+                             (json_int_t)run->best_step, "best_value", run->best_value, "best_by", dgm_config_text(run->config, "best_by"), "n_stale",
+                             (json_int_t)run->n_stale, "data", dgm_dataset_hash(run->dataset), "experiment",
+                             dgm_train_experiment(run->config, run->from_init));
     return write_json(run, json, JSON_INDENT(2));
 }
 
@@ -63,15 +64,15 @@ static dgm_err check_init(const dgm_train_run *run)
     char hex[DGM_SHA256_HEX] = "", *path = NULL;
     if (given == NULL) return DGM_OK;
     if (!run->from_init)
-        return DGM_FAIL(DGM_ERR_USAGE, "--init %s: the run of %s did not begin with a model: leave --init out to go on, or choose another --out", given,
-                        run->resume_path);
+        return DGM_FAIL(DGM_ERR_USAGE, "--init %s: the run of %s did not begin with a model: leave --init out to go on, or choose another --out",
+                        given, run->resume_path);
     path = dgm_io_is_dir(given) ? dgm_io_join(given, "model.safetensors") : strdup(given);
     dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
     if (err == DGM_OK && dgm_io_exists(path) && run->init_sha256[0] != '\0') {
         err = dgm_sha256_file(path, hex);
         if (err == DGM_OK && strcmp(hex, run->init_sha256) != 0)
-            err = DGM_FAIL(DGM_ERR_INPUT, "--init %s is not the model that the run of %s began with: leave it out to go on, or choose another --out", given,
-                           run->resume_path);
+            err = DGM_FAIL(DGM_ERR_INPUT, "--init %s is not the model that the run of %s began with: leave it out to go on, or choose another --out",
+                           given, run->resume_path);
     }
     free(path);
     return err;
@@ -110,13 +111,13 @@ static dgm_err take_state(dgm_train_run *run, const char *text, const char *wher
     double best_value;
     const char *data, *best_by;
     dgm_err err = DGM_OK;
-    if (json == NULL || json_unpack_ex(json, &error, 0, "{s:I, s:I, s:I, s:I, s:I, s:F, s:s, s:I, s:s, s:o}", "step", &step, "epoch", &epoch, "position",
-                                       &position, "n_validations", &n_validations, "best_step", &best_step, "best_value", &best_value, "best_by",
-                                       &best_by, "n_stale", &n_stale, "data", &data, "experiment", &experiment) != 0)
+    if (json == NULL || json_unpack_ex(json, &error, 0, "{s:I, s:I, s:I, s:I, s:I, s:F, s:s, s:I, s:s, s:o}", "step", &step, "epoch", &epoch,
+                                       "position", &position, "n_validations", &n_validations, "best_step", &best_step, "best_value", &best_value,
+                                       "best_by", &best_by, "n_stale", &n_stale, "data", &data, "experiment", &experiment) != 0)
         err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: %s", where, error.text);
     else if (strcmp(data, dgm_dataset_hash(run->dataset)) != 0)
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained on other data (manifest sha256 %.12s..., now %.12s...): give the same --data to go on", where, data,
-                       dgm_dataset_hash(run->dataset));
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained on other data (manifest sha256 %.12s..., now %.12s...): give the same --data to go on", where,
+                       data, dgm_dataset_hash(run->dataset));
     else if (step < 1 || epoch < 0 || position < 0 || n_validations < 0 || best_step < 0 || best_step > step || n_stale < 0)
         err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: a count is out of range", where);
     if (err == DGM_OK) err = dgm_train_experiment_check(run->config, run->from_init, experiment, where);
@@ -144,7 +145,8 @@ dgm_ckpt dgm_train_run_checkpoint(const dgm_train_run *run)
     return c;
 }
 
-/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew.  The link is set again, as the run may have been killed before it was. */
+/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew.  The link is set again, as the
+ * run may have been killed before it was. */
 static dgm_err take_best(dgm_train_run *run)
 {
     int64_t there = 0;
@@ -156,8 +158,8 @@ static dgm_err take_best(dgm_train_run *run)
     DGM_TRY(dgm_coll_broadcast(run->grid, DGM_AXIS_WORLD, 0, &there, (int64_t)sizeof there));
     if (there != 0) return dgm_ckpt_mark(run->dir, "best", run->best_step, run->grid);
     if (run->best_step > 0)
-        dgm_log(DGM_LOG_INFO, "the best checkpoint so far, of step %lld, is not in %s: the next validation counts as the best", (long long)run->best_step,
-                run->dir);
+        dgm_log(DGM_LOG_INFO, "the best checkpoint so far, of step %lld, is not in %s: the next validation counts as the best",
+                (long long)run->best_step, run->dir);
     run->best_step = 0;
     return DGM_OK;
 }
@@ -171,8 +173,8 @@ static dgm_err check_newest(const dgm_train_run *run, const char *path)
     int64_t newest = n > 0 ? steps[n - 1] : 0;
     free(steps);
     if (newest <= run->step) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_USAGE, "%s has a checkpoint of step %lld, later than %s: choose another --out to branch off, or remove the later ones", run->dir,
-                    (long long)newest, path);
+    return DGM_FAIL(DGM_ERR_USAGE, "%s has a checkpoint of step %lld, later than %s: choose another --out to branch off, or remove the later ones",
+                    run->dir, (long long)newest, path);
 }
 
 dgm_err dgm_train_run_resume(dgm_train_run *run)
