@@ -13,7 +13,7 @@ typedef struct { int32_t token; double cost; } dgm_candidate_cost;
 
 /* The `keep` best of a list of n, banned ones left out, by log_prob less cost; of equal ones that which stood first.
  *   token, log_prob [n]               in   best first; -1 where there are no more
- *   out_token, out_log_prob, out_cost [keep]  out  filled up with -1; out_cost NULL: not wanted
+ *   out_token, out_log_prob, out_cost [keep]  out  filled up with -1
  * n - n_banned - n_costs must be at least `keep`, or the list all that there are: costs are >= 0, so nothing beyond it could come in. */
 void dgm_candidates_filter(int n, const int32_t *token, const double *log_prob, int64_t n_banned, const int32_t *banned, int n_costs,
                            const dgm_candidate_cost *costs, int keep, int32_t *out_token, double *out_log_prob, double *out_cost);

@@ -1,7 +1,6 @@
 #include "dgm/candidates.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <string.h>
 
 int64_t dgm_candidates_banned(const int32_t *ids, int64_t n, int n_gram, int32_t *banned)
@@ -36,18 +35,12 @@ void dgm_candidates_filter(int n, const int32_t *token, const double *log_prob, 
         if (is_banned(n_banned, banned, token[i])) continue;
         double cost = cost_of(n_costs, costs, token[i]);
         int at = kept;
-        while (out_cost != NULL && at > 0 && out_log_prob[at - 1] - out_cost[at - 1] < log_prob[i] - cost) at--;
+        while (at > 0 && out_log_prob[at - 1] - out_cost[at - 1] < log_prob[i] - cost) at--;
         if (at == keep) continue;
         if (kept < keep) kept++;
-        for (int j = kept - 1; j > at; j--) {
-            out_token[j] = out_token[j - 1], out_log_prob[j] = out_log_prob[j - 1];
-            out_cost[j] = out_cost[j - 1]; /* at < kept - 1 only where there are costs */
-        }
-        out_token[at] = token[i], out_log_prob[at] = log_prob[i];
-        if (out_cost != NULL) out_cost[at] = cost;
+        for (int j = kept - 1; j > at; j--)
+            out_token[j] = out_token[j - 1], out_log_prob[j] = out_log_prob[j - 1], out_cost[j] = out_cost[j - 1];
+        out_token[at] = token[i], out_log_prob[at] = log_prob[i], out_cost[at] = cost;
     }
-    for (int i = kept; i < keep; i++) {
-        out_token[i] = -1, out_log_prob[i] = 0;
-        if (out_cost != NULL) out_cost[i] = 0;
-    }
+    for (int i = kept; i < keep; i++) out_token[i] = -1, out_log_prob[i] = 0, out_cost[i] = 0;
 }

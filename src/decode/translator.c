@@ -37,7 +37,8 @@ static dgm_err check_tokenizers(const dgm_model_file *first, const dgm_model_fil
     if (same_text(x->tokenizer, y->tokenizer) && same_text(x->tgt_tokenizer, y->tgt_tokenizer) && a->src_vocab_size == b->src_vocab_size &&
         a->tgt_vocab_size == b->tgt_vocab_size && a->joint_vocab == b->joint_vocab)
         return DGM_OK;
-    return DGM_FAIL(DGM_ERR_INPUT, "%s: its tokenizer is not that of %s: only models that were trained on data of one tokenizer can translate together",
+    return DGM_FAIL(DGM_ERR_INPUT,
+                    "%s: its tokenizer is not that of %s: only models that were trained on data of one tokenizer can translate together",
                     dgm_model_file_path(other), dgm_model_file_path(first));
 }
 
