@@ -7,7 +7,7 @@
 typedef struct dgm_allgather dgm_allgather;
 
 /* part_start [n_buckets, dp_size + 1] as in reduce.h, borrowed; order [n_buckets]: which bucket travels first, second, ...; copied.
- * DGM_ERR_USAGE when a part is longer than MPI counts.  Not collective; the same result on all ranks. */
+ * Not collective. */
 dgm_err dgm_allgather_create(const dgm_grid *grid, int n_buckets, const int64_t *part_start, const int *order, dgm_allgather **out);
 void dgm_allgather_destroy(dgm_allgather *gather); /* accepts NULL; not while it is busy */
 

@@ -4,11 +4,14 @@
 
 #include "mpi_call.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { TAG_ALLGATHER = 22, WINDOW = 2 };
+enum {
+    TAG_ALLGATHER = 22,
+    WINDOW = 2,        /* buckets under way */
+    CHUNK = 1 << 18    /* floats in a message: networks like several of moderate size better than one long one */
+};
 
 struct dgm_allgather {
     dgm_mpi_axis at;
@@ -17,25 +20,32 @@ struct dgm_allgather {
     int *order;
     float *x;
     int n_started, n_done;
-    MPI_Request *request; /* [WINDOW, 2 dp_size] */
-    int n_requests[WINDOW];
+    MPI_Request *request; /* [WINDOW, max_requests] */
+    int max_requests, n_requests[WINDOW];
 };
+
+static const int64_t *parts_of(const dgm_allgather *g, int bucket) { return g->part_start + (int64_t)bucket * (g->at.size + 1); }
+
+static int n_messages(const int64_t *part) { return (int)((part[1] - part[0] + CHUNK - 1) / CHUNK); }
+
+/* Of this rank for one bucket: every part that comes, and its own to all others. */
+static int n_requests_of(const dgm_allgather *g, int bucket)
+{
+    const int64_t *start = parts_of(g, bucket);
+    int n = (g->at.size - 2) * n_messages(start + g->at.rank);
+    for (int q = 0; q < g->at.size; q++) n += n_messages(start + q);
+    return n;
+}
 
 dgm_err dgm_allgather_create(const dgm_grid *grid, int n_buckets, const int64_t *part_start, const int *order, dgm_allgather **out)
 {
-    for (int b = 0; b < n_buckets; b++)
-        for (int q = 0; q < grid->dp_size; q++) {
-            const int64_t *part = part_start + (int64_t)b * (grid->dp_size + 1) + q;
-            if (part[1] - part[0] > INT_MAX)
-                return DGM_FAIL(DGM_ERR_USAGE, "%lld parameters of one replica are more than MPI counts: expected at most %d, use more ranks",
-                                (long long)(part[1] - part[0]), INT_MAX);
-        }
     dgm_allgather *g = calloc(1, sizeof *g);
     if (g == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "gathering of parameters");
     *g = (dgm_allgather){.at = dgm_mpi_axis_of(grid, DGM_AXIS_DP), .n_buckets = n_buckets, .part_start = part_start};
     g->n_started = g->n_done = n_buckets;
     g->order = malloc((size_t)n_buckets * sizeof *order);
-    g->request = malloc((size_t)(2 * WINDOW * g->at.size) * sizeof *g->request);
+    for (int b = 0; b < n_buckets && g->at.size > 1; b++) g->max_requests = (int)DGM_MAX(g->max_requests, n_requests_of(g, b));
+    g->request = malloc((size_t)DGM_MAX(WINDOW * g->max_requests, 1) * sizeof *g->request);
     if (g->order == NULL || g->request == NULL) {
         dgm_allgather_destroy(g);
         return DGM_FAIL(DGM_ERR_NOMEM, "gathering of parameters");
@@ -45,7 +55,7 @@ dgm_err dgm_allgather_create(const dgm_grid *grid, int n_buckets, const int64_t 
     return DGM_OK;
 }
 
-static MPI_Request *requests_of(const dgm_allgather *g, int i) { return g->request + 2 * (i % WINDOW) * g->at.size; }
+static MPI_Request *requests_of(const dgm_allgather *g, int i) { return g->request + (int64_t)(i % WINDOW) * g->max_requests; }
 
 void dgm_allgather_destroy(dgm_allgather *gather)
 {
@@ -58,18 +68,20 @@ void dgm_allgather_destroy(dgm_allgather *gather)
 
 static dgm_err start_bucket(dgm_allgather *g, int i)
 {
-    const int64_t *start = g->part_start + (int64_t)g->order[i] * (g->at.size + 1);
+    const int64_t *start = parts_of(g, g->order[i]);
     MPI_Request *request = requests_of(g, i);
     int *n = &g->n_requests[i % WINDOW], me = g->at.rank;
     *n = 0;
     for (int step = 1; step < g->at.size; step++) {
         int q = (me - step + g->at.size) % g->at.size;
-        if (start[q + 1] > start[q])
-            DGM_MPI(MPI_Irecv(g->x + start[q], (int)(start[q + 1] - start[q]), MPI_FLOAT, q, TAG_ALLGATHER, g->at.comm, &request[(*n)++]));
+        for (int64_t at = start[q]; at < start[q + 1]; at += CHUNK)
+            DGM_MPI(MPI_Irecv(g->x + at, (int)DGM_MIN(start[q + 1] - at, CHUNK), MPI_FLOAT, q, TAG_ALLGATHER, g->at.comm, &request[(*n)++]));
     }
-    for (int step = 1; step < g->at.size && start[me + 1] > start[me]; step++)
-        DGM_MPI(MPI_Isend(g->x + start[me], (int)(start[me + 1] - start[me]), MPI_FLOAT, (me + step) % g->at.size, TAG_ALLGATHER, g->at.comm,
-                          &request[(*n)++]));
+    for (int64_t at = start[me]; at < start[me + 1]; at += CHUNK)
+        for (int step = 1; step < g->at.size; step++)
+            DGM_MPI(MPI_Isend(g->x + at, (int)DGM_MIN(start[me + 1] - at, CHUNK), MPI_FLOAT, (me + step) % g->at.size, TAG_ALLGATHER, g->at.comm,
+                              &request[(*n)++]));
+    DGM_ASSERT(*n <= g->max_requests);
     return DGM_OK;
 }
 
