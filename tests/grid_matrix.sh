@@ -8,7 +8,7 @@
 # and call grid_reference, then grid_cells (with the lines of grid_table, say) and grid_killed; grid_prepare and grid_translate stand for themselves.
 # A cell is one line of a table and one check: sha256 of model.safetensors and of metrics.jsonl.
 
-export OMP_WAIT_POLICY=passive # threads of more ranks than cores do not spin
+export DRAGOMAN_KEEP_THREADS=1 OMP_WAIT_POLICY=passive # threads of more ranks than cores do not spin
 grid_n_cells=0
 
 # The program as a rank of mpirun that tells its process id, so that it can be killed.

@@ -6,8 +6,10 @@
 
 /* DGM_ERR_USAGE when ranks run on machines whose kernels differ: their bits would.  Warns, once for each set of cores, when ranks may use
  * fewer cores than they have threads together: bound to one core by the launcher, or too many for the machine.
+ *   fitting  out  threads that this rank should compute with: `threads`, or as many as there are cores for; no bit depends on it
+ * DRAGOMAN_KEEP_THREADS=1 in the environment keeps `threads`, for tests of threads on machines of few cores.
  * Collective on grid->world. */
-dgm_err dgm_placement_check(const dgm_grid *grid, int threads);
+dgm_err dgm_placement_check(const dgm_grid *grid, int threads, int *fitting);
 
 /* Cores that this process may use. */
 int dgm_placement_cores(void);

@@ -93,7 +93,6 @@ static dgm_err make_model(bench *b)
     DGM_TRY(dgm_params_create(&hp, b->grid->tp_rank, b->grid->tp_size, &b->params));
     DGM_TRY(dgm_params_alloc(b->params, &b->flat));
     dgm_params_init(b->params, b->settings.update.seed, b->flat);
-    dgm_gemm_set_threads(b->settings.threads);
     return DGM_OK;
 }
 
@@ -180,7 +179,9 @@ static dgm_err run(dgm_config *config)
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &b.grid));
     dgm_err err = agree(&b, make_model(&b));
     if (err == DGM_OK) err = agree(&b, make_trainer(&b));
-    if (err == DGM_OK) err = dgm_placement_check(b.grid, b.settings.threads);
+    int threads = 1;
+    if (err == DGM_OK) err = dgm_placement_check(b.grid, b.settings.threads, &threads);
+    dgm_gemm_set_threads(threads);
     if (err == DGM_OK) err = measure(&b);
     bench_close(&b);
     return err;

@@ -66,24 +66,36 @@ static int first_core(const cpu_set_t *cores)
     return i;
 }
 
-static void warn(const place *all, const dgm_grid *grid, int threads)
+/* Threads beyond the cores wait for each other at every barrier of a product: far slower than fewer threads. */
+static int fit(const place *all, const dgm_grid *grid, int threads)
 {
-    char names[128];
+    int n = 0, cores = CPU_COUNT(&all[grid->rank].cores);
+    const char *keep = getenv("DRAGOMAN_KEEP_THREADS");
+    for (int r = 0; r < grid->size; r++)
+        n += strcmp(all[r].host, all[grid->rank].host) == 0 && CPU_EQUAL(&all[r].cores, &all[grid->rank].cores);
+    if (cores == 0 || n * (int64_t)threads <= cores || (keep != NULL && strcmp(keep, "1") == 0)) return threads;
+    return DGM_MAX(1, cores / n);
+}
+
+static void warn(const place *all, const dgm_grid *grid, int threads, int fitting)
+{
+    char names[128], instead[80] = "";
     const place *mine = &all[grid->rank];
     int n = sharers(all, grid, grid->rank, names, sizeof names), cores = CPU_COUNT(&mine->cores);
     if (n < 0 || cores == 0 || (int64_t)n * threads <= cores) return;
+    if (fitting < threads) snprintf(instead, sizeof instead, "; each computes with %d thread%s instead", fitting, fitting == 1 ? "" : "s");
     if (cores == 1 && n > 1)
         dgm_log(DGM_LOG_WARN, "%s: ranks %s are bound to one core, %d, and take turns on it; start them with mpirun --bind-to core, under Slurm with "
-                "srun --cpu-bind=cores", mine->host, names, first_core(&mine->cores));
+                "srun --cpu-bind=cores%s", mine->host, names, first_core(&mine->cores), instead);
     else if (n == 1)
-        dgm_log(DGM_LOG_WARN, "%s: rank %s has %d threads and may use %d of the cores: they wait for each other; lower --threads, or give it more "
-                "cores: mpirun --map-by slot:PE=%d", mine->host, names, threads, cores, threads);
+        dgm_log(DGM_LOG_WARN, "%s: rank %s has %d threads and may use %d of the cores: lower --threads, or give it more cores: mpirun --map-by "
+                "slot:PE=%d%s", mine->host, names, threads, cores, threads, instead);
     else
-        dgm_log(DGM_LOG_WARN, "%s: %d ranks of %d threads on %d cores (ranks %s) wait for each other; start fewer ranks, or lower --threads", mine->host,
-                n, threads, cores, names);
+        dgm_log(DGM_LOG_WARN, "%s: %d ranks of %d threads on %d cores (ranks %s) take turns; start fewer ranks, or lower --threads%s", mine->host, n, threads,
+                cores, names, instead);
 }
 
-dgm_err dgm_placement_check(const dgm_grid *grid, int threads)
+dgm_err dgm_placement_check(const dgm_grid *grid, int threads, int *fitting)
 {
     place *all = calloc((size_t)grid->size, sizeof *all);
     dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, all != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "list of machines"));
@@ -95,7 +107,10 @@ dgm_err dgm_placement_check(const dgm_grid *grid, int threads)
         err = dgm_coll_gather_all(grid, DGM_AXIS_WORLD, all, sizeof *all);
     }
     if (err == DGM_OK) err = dgm_coll_agree(grid, DGM_AXIS_WORLD, check_kernels(all, grid));
-    if (err == DGM_OK) warn(all, grid, threads);
+    if (err == DGM_OK) {
+        *fitting = fit(all, grid, threads);
+        warn(all, grid, threads, *fitting);
+    }
     free(all);
     return err;
 }

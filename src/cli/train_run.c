@@ -84,7 +84,6 @@ static dgm_err make_trainer(dgm_train_run *run)
     dgm_err err = dgm_trainer_create(run->params, run->grid, &run->settings.update, run->flat, &run->trainer);
     if (err == DGM_OK) err = dgm_loader_create(run->dataset, &loader, &run->loader);
     if (err == DGM_OK) err = dgm_validator_create(run->grid, run->dataset, run->params, run->flat, &run->validator);
-    if (err == DGM_OK) dgm_gemm_set_threads(run->settings.threads);
     return agree(run, err);
 }
 
@@ -146,7 +145,9 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     DGM_TRY(make_trainer(run));
     if (run->resume_path != NULL) DGM_TRY(dgm_train_run_resume(run));
     if (dgm_train_run_is_over(run)) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
-    DGM_TRY(dgm_placement_check(run->grid, run->settings.threads));
+    int threads;
+    DGM_TRY(dgm_placement_check(run->grid, run->settings.threads, &threads));
+    dgm_gemm_set_threads(threads);
     DGM_TRY(describe(run, data_dir));
     DGM_TRY(open_trace(run));
     return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, &run->log);
