@@ -39,8 +39,24 @@ static bool is_empty_dir(const char *path)
     return n == 0;
 }
 
+/* The first entry of a folder that no DATA folder has; false when there is none. */
+static bool find_foreign(const char *path, char *name, size_t bytes)
+{
+    DIR *dir = opendir(path);
+    bool found = false;
+    for (struct dirent *e; dir != NULL && !found && (e = readdir(dir)) != NULL;) {
+        size_t n = strlen(e->d_name);
+        bool ours = strcmp(e->d_name, "manifest.json") == 0 || strncmp(e->d_name, "tokenizer", 9) == 0 || (n > 4 && strcmp(e->d_name + n - 4, ".zst") == 0);
+        found = !ours && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+        if (found) snprintf(name, bytes, "%s", e->d_name);
+    }
+    if (dir != NULL) closedir(dir);
+    return found;
+}
+
 static dgm_err look_at_out(work *w)
 {
+    char foreign[256];
     if (!dgm_io_exists(w->out) || is_empty_dir(w->out)) return DGM_OK;
     char *manifest = dgm_io_join(w->out, "manifest.json");
     if (manifest == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", w->out);
@@ -48,6 +64,9 @@ static dgm_err look_at_out(work *w)
     free(manifest);
     if (!is_data) return DGM_FAIL(DGM_ERR_USAGE, "--out %s exists and is no DATA folder: choose another name", w->out);
     if (!w->options->overwrite) return DGM_FAIL(DGM_ERR_USAGE, "--out %s exists: choose another name, or replace it with --overwrite", w->out);
+    if (find_foreign(w->out, foreign, sizeof foreign))
+        return DGM_FAIL(DGM_ERR_USAGE, "--out %s holds %s, which is no part of a DATA folder: --overwrite would remove it; move it or choose another name",
+                        w->out, foreign);
     w->replaces = true;
     return DGM_OK;
 }

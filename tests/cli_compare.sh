@@ -167,4 +167,10 @@ truncate -s 1000 bad/model.safetensors
 runs 3 "$dragoman" compare bad/model.safetensors whole
 says "bad/model.safetensors"
 
+# A damaged file is told as one, not as another course of training.
+cp whole/model.safetensors damaged.safetensors
+printf '\377' | dd of=damaged.safetensors bs=1 seek=$(($(wc -c <damaged.safetensors) - 5)) conv=notrunc 2>/dev/null
+cmp -s damaged.safetensors whole/model.safetensors && printf '\1' | dd of=damaged.safetensors bs=1 seek=$(($(wc -c <damaged.safetensors) - 5)) conv=notrunc 2>/dev/null
+runs 3 "$dragoman" compare whole/model.safetensors damaged.safetensors
+says "damaged"
 done_testing

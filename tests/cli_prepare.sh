@@ -41,6 +41,9 @@ printf '\357\273\277' | cat - src >marked
 prepare 0 --src marked --tgt tgt --out marked.data
 cmp plain/train-00000.zst marked.data/train-00000.zst
 result $? "a byte order mark is no part of the text"
+cp -r plain full && mkdir full/checkpoints
+prepare 2 --src src --tgt tgt --out full --overwrite
+says "holds checkpoints, which is no part of a DATA folder"
 mkdir inside && cd inside || exit 1
 for name in . .. ./; do
     runs 2 "$dragoman" prepare --src ../src --tgt ../tgt --valid-src ../valid.src --valid-tgt ../valid.tgt --vocab-size 330 --out $name

@@ -111,6 +111,10 @@ runs 2 "$dragoman" train --data data --config small.cfg --out whole
 says "--resume auto"
 runs 2 "$dragoman" train --config small.cfg --out new
 says "--data DATA"
+runs 2 "$dragoman" train --data data --config small.cfg --out data
+says "is a DATA folder of prepare"
+runs 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --max-steps 2 --resume auto --out whole
+says "give at least as many"
 runs 2 "$dragoman" train --data data --out new --warmup-step 3
 says "warmup-steps"
 runs 2 "$dragoman" train --data data --config small.cfg --n-heads 5 --out new

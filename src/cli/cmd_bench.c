@@ -16,7 +16,7 @@ enum { GENERATED_PAIRS = 30000, SMALL_VOCABULARY = 10000, LARGE_VOCABULARY = 320
 static const dgm_option options[] = {
     {"steps", DGM_OPTION_INT, "20", 1, 1000000, NULL, "N", "updates that are timed"},
     {"settle_steps", DGM_OPTION_INT, "3", 0, 1000000, NULL, "N", "updates before them that are not"},
-    {"ceilings", DGM_OPTION_FLAG, "true", 0, 0, NULL, NULL, "measure the machine besides"},
+    {"ceilings", DGM_OPTION_FLAG, "true", 0, 0, NULL, NULL, "measure the machine besides (--no-ceilings: do not)"},
     {"json", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "print one JSON object"},
     {0},
 };

@@ -1,6 +1,7 @@
 /* Two safetensors files, tensor by tensor in stretches of rows: memory holds a little of each. */
 #include "dgm/compare.h"
 #include "dgm/safetensors.h"
+#include "dgm/seal.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -88,12 +89,20 @@ static void compare_strings(const dgm_safetensors *a, const dgm_safetensors *b, 
     }
 }
 
+/* A damaged file must not look like another course of training. */
+static dgm_err open_whole(const char *path, dgm_safetensors **out)
+{
+    DGM_TRY(dgm_safetensors_open(path, out));
+    const char *digest = dgm_safetensors_string(*out, DGM_SEAL_KEY);
+    return digest != NULL ? dgm_seal_check(path, digest) : DGM_OK;
+}
+
 dgm_err dgm_compare_models(const char *a, const char *b, dgm_model_difference *out)
 {
     dgm_safetensors *file_a = NULL, *file_b = NULL;
     dgm_model_difference d = {0};
-    dgm_err err = dgm_safetensors_open(a, &file_a);
-    if (err == DGM_OK) err = dgm_safetensors_open(b, &file_b);
+    dgm_err err = open_whole(a, &file_a);
+    if (err == DGM_OK) err = open_whole(b, &file_b);
     if (err == DGM_OK) err = compare_tensors(file_a, file_b, &d);
     if (err == DGM_OK) {
         compare_strings(file_a, file_b, false, &d);

@@ -155,8 +155,9 @@ void dgm_comparison_print(const dgm_comparison *c, FILE *out)
     else if (c->runs) fprintf(out, "trace: not in both (train --trace-hash writes it)\n");
     if (c->has_metrics) print_metrics(c, out);
     if (c->other_checkpoint >= 0)
-        fprintf(out, "checkpoints: the first with other weights is of step %lld; %s %lld\n", (long long)c->other_checkpoint,
-                c->equal_checkpoint >= 0 ? "the last with the same, of step" : "none before it was the same:", (long long)c->equal_checkpoint);
+        fprintf(out, "checkpoints: the first with other weights is of step %lld; ", (long long)c->other_checkpoint);
+    if (c->other_checkpoint >= 0 && c->equal_checkpoint >= 0) fprintf(out, "the last with the same, of step %lld\n", (long long)c->equal_checkpoint);
+    else if (c->other_checkpoint >= 0) fprintf(out, "both have none before it\n");
     if (c->has_model) print_model(c->runs ? "result" : "model", &c->model, out);
     if (c->has_optimizer) print_model("optimizer", &c->optimizer, out);
     if (c->only != 0) fprintf(out, "result: only %s has one\n", c->only == 1 ? c->a : c->b);

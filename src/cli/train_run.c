@@ -92,6 +92,11 @@ static dgm_err check_folder(dgm_train_run *run, bool resumes)
 {
     int64_t *steps = NULL;
     int n = 0;
+    char *manifest = dgm_io_join(run->dir, "manifest.json");
+    bool is_data = manifest != NULL && dgm_io_exists(manifest);
+    free(manifest);
+    if (is_data) /* prepare --overwrite would take the run away with the data */
+        return DGM_FAIL(DGM_ERR_USAGE, "--out %s is a DATA folder of prepare: choose another folder for the run", run->dir);
     DGM_TRY(dgm_io_make_dirs(run->dir));
     DGM_TRY(dgm_io_lock_dir(run->dir, &run->lock));
     DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
@@ -144,6 +149,9 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     DGM_TRY(make_model(run));
     DGM_TRY(make_trainer(run));
     if (run->resume_path != NULL) DGM_TRY(dgm_train_run_resume(run));
+    if (run->step > run->settings.max_steps)
+        return DGM_FAIL(DGM_ERR_USAGE, "max_steps = %lld: %s was trained up to step %lld already: give at least as many", (long long)run->settings.max_steps,
+                        run->resume_path, (long long)run->step);
     if (dgm_train_run_is_over(run)) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
     int threads;
     DGM_TRY(dgm_placement_check(run->grid, run->settings.threads, &threads));
