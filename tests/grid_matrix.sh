@@ -31,7 +31,7 @@ train_on() { # train_on RANKS OPTIONS...: trains in the background of nobody; it
     ranks=$1
     shift
     # shellcheck disable=SC2086 # words
-    timeout -k 5 600 "$mpirun" -n "$ranks" "$dragoman" train $grid_options --max-steps "$grid_steps" "$@" >out 2>err </dev/null
+    timeout -k 5 "${DGM_GRID_TIMEOUT:-600}" "$mpirun" -n "$ranks" "$dragoman" train $grid_options --max-steps "$grid_steps" "$@" >out 2>err </dev/null
 }
 
 cell_result() { # cell_result STATUS RUN NAME
@@ -46,7 +46,6 @@ grid_reference() { # one rank, everything at its default
     train_on 1 --data "$grid_data" --out reference
     result $? "reference: 1 rank, $grid_steps updates"
     grid_hashes=$(hashes reference)
-    cp reference/model.safetensors reference.model
     equal "$(grep -c '"loss"' reference/metrics.jsonl)" "$grid_steps" "reference: metrics of every update"
     [ "$(awk -F'"grad_norm":' '/"loss"/ { split($2, v, ","); print v[1] }' reference/metrics.jsonl | sort -u | wc -l)" -eq "$grid_steps" ]
     result $? "reference: no two updates have the same gradient"
@@ -116,6 +115,7 @@ train_and_kill() { # train_and_kill RUN RANKS OPTIONS...
     before=$(updates "$run")
     draw 4 && target=$((before + drawn))
     [ "$target" -lt "$grid_steps" ] || target=$((grid_steps - 1))
+    [ $struck -lt $((kills - 1)) ] || [ "$target" -gt $((grid_steps / 2)) ] || target=$((grid_steps / 2)) # the last kill leaves a checkpoint
     draw 20 && waits=$drawn
     while [ "$(ls pids | wc -l)" -lt "$ranks" ] || [ "$(updates "$run")" -lt "$target" ]; do
         kill -0 $pid 2>/dev/null || break
@@ -169,7 +169,7 @@ grid_killed() {
 grid_prepare() { # grid_prepare OPTIONS...: DATA of 1, 2 and 4 ranks and with more threads
     runs 0 "$dragoman" prepare "$@" --out prepared
     for ranks in 2 4; do
-        timeout -k 5 600 "$mpirun" -n $ranks "$dragoman" prepare "$@" --out again >out 2>err </dev/null
+        timeout -k 5 "${DGM_GRID_TIMEOUT:-600}" "$mpirun" -n $ranks "$dragoman" prepare "$@" --out again >out 2>err </dev/null
         same again prepared "prepare on $ranks ranks: the same DATA"
         rm -rf again
     done
@@ -194,8 +194,9 @@ grid_translate() {
     mkdir -p order-0 && cp "$src" order-0/src && cp "$ref" order-0/ref
     (cd order-0 && "$dragoman" translate --model "../$model" "$@" <src >hyp 2>../err)
     result $? "translate on 1 rank"
-    (cd order-0 && "$dragoman" eval --model "../$model" "$@" --src src --ref ref --json >scores 2>../err)
+    (cd order-0 && "$dragoman" eval --model "../$model" "$@" --src src --ref ref --json --hyp-out evaluated >scores 2>../err)
     result $? "eval on 1 rank"
+    same order-0/evaluated order-0/hyp "its translations are those of translate"
     lines=$(wc -l <"$src")
     [ "$(sort -u order-0/hyp | wc -l)" -gt $((lines / 4)) ]
     result $? "translations differ: $(sort -u order-0/hyp | wc -l) of $lines"
@@ -208,13 +209,15 @@ grid_translate() {
             shuffle "$order" "$src" >"$folder/src" && shuffle "$order" "$ref" >"$folder/ref"
             differs "$folder/src" "$src" "order $order is another one"
         fi
-        (cd "$folder" && timeout -k 5 600 "$mpirun" -n "$ranks" "$dragoman" translate --model "../$model" "$@" --batch-tokens "$batch" <src >got 2>../err)
+        (cd "$folder" && timeout -k 5 "${DGM_GRID_TIMEOUT:-600}" "$mpirun" -n "$ranks" "$dragoman" translate --model "../$model" "$@" --batch-tokens "$batch" <src >got 2>../err)
         if [ "$order" = 0 ]; then cp "$folder/got" out; else unshuffle "$order" "$folder/got" >out; fi
         cmp -s out order-0/hyp
         result $? "translate on $ranks ranks, batch_tokens $batch, order $order: the same translations"
-        (cd "$folder" && timeout -k 5 600 "$mpirun" -n "$ranks" "$dragoman" eval --model "../$model" "$@" --batch-tokens "$batch" --src src --ref ref --json >../out 2>../err </dev/null)
-        cmp -s out order-0/scores
-        result $? "eval on $ranks ranks, batch_tokens $batch, order $order: the same numbers to the last digit"
+        (cd "$folder" && timeout -k 5 "${DGM_GRID_TIMEOUT:-600}" "$mpirun" -n "$ranks" "$dragoman" eval --model "../$model" "$@" --batch-tokens "$batch" --src src --ref ref --json --hyp-out got \
+            >../out 2>../err </dev/null)
+        if [ "$order" = 0 ]; then cp "$folder/got" got; else unshuffle "$order" "$folder/got" >got; fi
+        cmp -s out order-0/scores && cmp -s got order-0/evaluated
+        result $? "eval on $ranks ranks, batch_tokens $batch, order $order: the same numbers to the last digit, the same translations"
     done
     rm -rf order-*
 }

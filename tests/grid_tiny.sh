@@ -31,7 +31,10 @@ grid_killed data 1x1 3x1 2x2 8x1 1x2
 grid_killed data 4x2 1x4 5x1 1x1 7x1
 grid_killed text 4x1 1x4 1x1 5x1
 
-grid_translate reference.model test.en test.de --max-length-factor 1 <<'END'
+# A model of random weights says something else about every line; one after six updates does not.
+cat test.en test.de >characters
+"$DGM_BUILDDIR/tests/make_translator" model characters 7 || result 1 "a model of random weights"
+grid_translate model test.en test.de --max-length-factor 1 <<'END'
 # ranks batch_tokens order
 1 64   0
 2 1024 0
