@@ -23,6 +23,9 @@ static const product products[] = {
     {"tiny  dW vocab, leaves  ", true, 10000, 128, 4096, 8},  {"base  attention out, tree", false, 2048, 512, 512, 8},
     {"base  FFN out, tree     ", false, 2048, 512, 2048, 8},  {"base  dW 512x512, leaves ", true, 512, 512, 4096, 64},
     {"base  dW 512x2048       ", true, 512, 2048, 4096, 64},  {"base  dW 2048x512        ", true, 2048, 512, 4096, 64},
+    {"base  QKV               ", false, 2048, 1536, 512, 1},  {"base  FFN in             ", false, 2048, 2048, 512, 1},
+    {"base  logits            ", false, 1024, 32000, 512, 1}, {"base  dX of logits, tree ", false, 1024, 512, 32000, 8},
+    {"base  dW vocab, leaves  ", true, 32000, 512, 1024, 16},
 };
 
 static double cpu_s(void)
@@ -43,8 +46,9 @@ static double best_s; /* of the turns of one measurement */
         }                                                                                                                         \
     } while (0)
 
-static void bench_product(const product *p)
+static void bench_product(const product *p, dgm_precision precision)
 {
+    dgm_gemm_set_precision(precision);
     float *a = naive_floats(1, 1, p->m * p->k), *b = naive_floats(2, 1, p->k * p->n), *c = naive_memory((size_t)(p->m * p->n) * sizeof *c);
     float *scratch = naive_memory((size_t)dgm_gemm_scratch_floats(p->n, p->n_parts) * sizeof *scratch);
     int64_t start[MAX_PARTS + 1], lda = p->leaves ? p->m : p->k;
@@ -53,9 +57,10 @@ static void bench_product(const product *p)
     BEST_OF_TURNS(dgm_gemm(p->leaves ? DGM_GEMM_T : DGM_GEMM_N, DGM_GEMM_N, p->m, p->n, p->k, a, lda, b, p->n, c, p->n));
     double whole_s = best_s;
     BEST_OF_TURNS((p->leaves ? dgm_gemm_leaves : dgm_gemm_pieces)(p->m, p->n, start, p->n_parts, a, lda, b, p->n, c, p->n, scratch));
-    printf("%s %5lldx%-5lldx%-5lld whole %6.1f GFLOP/s   %2d parts %6.1f GFLOP/s\n", p->name, (long long)p->m, (long long)p->n, (long long)p->k,
+    printf("%s %s %5lldx%-5lldx%-5lld whole %6.1f GFLOP/s   %2d parts %6.1f GFLOP/s\n", p->name, precision == DGM_PRECISION_BF16 ? "bf16" : "fp32", (long long)p->m, (long long)p->n, (long long)p->k,
            gflop / whole_s, p->n_parts, gflop / best_s);
     free(a), free(b), free(c), free(scratch);
+    dgm_gemm_set_precision(DGM_PRECISION_FP32);
 }
 
 static void report(const char *name, double n) { printf("%-34s %7.3f ns/element\n", name, best_s * 1e9 / n); }
@@ -131,7 +136,11 @@ static void bench_sdpa(int64_t length, int64_t n_heads, int64_t d_head, bool cau
 int main(void)
 {
     printf("BLIS %s, kernels %s, one thread, processor time, best of %d\n", dgm_gemm_family(), dgm_elem_family(), TURNS);
-    for (size_t i = 0; i < sizeof products / sizeof *products; i++) bench_product(&products[i]);
+    bool bf16 = dgm_gemm_bf16_family() != NULL;
+    for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
+        bench_product(&products[i], DGM_PRECISION_FP32);
+        if (bf16) bench_product(&products[i], DGM_PRECISION_BF16);
+    }
     bench_rows();
     for (int causal = 0; causal < 2; causal++)
         for (int drop = 0; drop < 2; drop++) {

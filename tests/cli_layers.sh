@@ -88,6 +88,9 @@ scalapack_outside() {
     only_in '(^|[^A-Za-z0-9_])(Cblacs_|blacs_|C(sys2blacs|free_blacs)|C?p[sdcz](ge|gemr|lan|la)[a-z0-9]+_?[ \t]*\(|descinit_|numroc_)' '^src/par/pgemm\.c$'
 }
 
+# Instructions of one processor by name, in files that are compiled for it.
+intrinsics_outside() { only_in '(^|[^A-Za-z0-9_])_mm(256|512)?_[a-z]|immintrin\.h' '^src/num/(kernel_bf16\.c|philox\.h)$'; }
+
 # Shards, and the reading of compressed text; tests make compressed files themselves.
 zstd_outside() { only_in '(^|[^A-Za-z0-9_])ZSTD_|zstd\.h' '^src/data/(shard|corpus|decompress)\.c$|^tests/'; }
 
@@ -140,6 +143,7 @@ seen() {
     put include/dgm/high.h '#include "dgm/low.h"'
     put include/dgm/comm.h '#include <mpi.h>'
     put src/num/gemm.c '#include <blis.h>' 'bli_init();'
+    put src/num/kernel_bf16.c '#include <immintrin.h>' '__m512 f(void) { return _mm512_setzero_ps(); }'
     put src/par/pgemm.c 'Cblacs_gridexit(1); Cpsgemr2d(1, 2); psgesvd_(1);'
     put src/data/shard.c 'ZSTD_compress();'
     put eval/cmd_eval.c 'MPI_Barrier();' '#include "dgm/high.h"'
@@ -165,6 +169,7 @@ seen blis_outside src/num/norm.c 'bli_sgemm();'
 seen blis_outside include/dgm/low.h '#include "blis-openmp/blis.h"'
 seen scalapack_outside src/par/comm.c 'int f(void) { Cblacs_gridexit(1); }'
 seen scalapack_outside eval/cmd_eval.c 'Cpsgemr2d (1, 2);'
+seen intrinsics_outside src/num/norm.c '__m512 f(void) { return _mm512_setzero_ps(); }'
 seen zstd_outside src/ckpt/save.c 'int x = ZSTD_compress(a);'
 seen shared_names src/model/low.c 'int x;'
 seen tests_not_run tests/t_new.c 'int x;'
@@ -173,7 +178,7 @@ seen tests_not_run tests/cli_new.sh ''
 seen tests_not_run tests/bench_new.c 'int x;'
 
 cd "${DGM_SRCDIR:-.}" || exit 1
-for rule in upward_includes mpi_outside blis_outside scalapack_outside zstd_outside shared_names tests_not_run; do
+for rule in upward_includes mpi_outside blis_outside scalapack_outside intrinsics_outside zstd_outside shared_names tests_not_run; do
     $rule >"$tmp/found"
     if [ -s "$tmp/found" ]; then report bad "this tree: $rule"; else report ok "this tree: $rule"; fi
 done

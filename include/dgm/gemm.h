@@ -1,4 +1,4 @@
-/* Matrix products in fp32, row-major, in front of BLIS's typed interface.
+/* Matrix products of fp32 matrices, row-major: in front of BLIS's typed interface, or of operands rounded to bf16 by a kernel of our own.
  *
  * Every element of a product depends on the order of K alone: any sub-block of rows or columns, on any number of threads, has the
  * same bits as in the whole product (the small/skinny path of BLIS is off because it breaks this; a test proves it on the machine).
@@ -14,6 +14,19 @@ typedef enum { DGM_GEMM_N, DGM_GEMM_T } dgm_gemm_trans;
 /* Threads of one product, >= 1.  Default 1.  Changes speed, never bits. */
 void dgm_gemm_set_threads(int n_threads);
 
+/* What operands are rounded to before they are multiplied; matrices are fp32 in memory and sums are fp32 either way. */
+typedef enum { DGM_PRECISION_FP32, DGM_PRECISION_BF16 } dgm_precision;
+
+/* Of the products from here on, on all threads.  Default fp32.  DGM_PRECISION_BF16 only after dgm_gemm_check_precision.
+ * bf16 rounds to nearest, ties to even, and takes subnormal numbers for zero. */
+void dgm_gemm_set_precision(dgm_precision precision);
+
+/* DGM_ERR_USAGE, saying what is missing, where this build or this processor has no bf16 products.  Not collective. */
+dgm_err dgm_gemm_check_precision(dgm_precision precision);
+
+/* The kernel of bf16 products, for run.json; NULL where there is none. */
+const char *dgm_gemm_bf16_family(void);
+
 /* The kernel family BLIS chose on this CPU ("zen3", "skx", ...), for run.json. */
 const char *dgm_gemm_family(void);
 
@@ -24,7 +37,7 @@ const char *dgm_gemm_version(void);
 void dgm_gemm(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
               int64_t ldb, float *c, int64_t ldc);
 
-/* Floats of scratch that dgm_gemm_pieces and dgm_gemm_leaves need for n_parts parts and rows of c of n elements. */
+/* Floats of scratch that dgm_gemm_pieces and dgm_gemm_leaves need, in the precision that is set, for n_parts parts and rows of c of n elements. */
 int64_t dgm_gemm_scratch_floats(int64_t n, int n_parts);
 
 /* c[m, n] = tree over pieces p of a[:, k_p] b[k_p, :], with k_p = piece_start[p] .. piece_start[p + 1].
