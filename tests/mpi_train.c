@@ -12,6 +12,7 @@ enum { N_STEPS = 3, N_PAIRS = 40, FEW_PAIRS = 3, N_LEAVES = 8, VOCAB = 61, MAX_L
 
 typedef struct {
     dgm_hparams hp;
+    dgm_precision precision;
     int n_pairs; /* FEW_PAIRS: most leaves are empty, and whole replicas */
     int32_t ids[N_PAIRS * 2 * MAX_LENGTH];
     dgm_pair pairs[N_PAIRS];
@@ -46,7 +47,7 @@ typedef struct { int n, tp; int64_t micro; bool overlap; dgm_reduction reduction
 
 static dgm_err train(const problem *p, const dgm_params *params, const dgm_grid *grid, cell how, float *flat, dgm_step_result *result)
 {
-    dgm_train_options options = {.seed = 5, .virtual_dp = N_LEAVES, .overlap = how.overlap, .reduction = how.reduction, .part_floats = 1 /* a bucket per layer */, .dropout = 0.1, .attention_dropout = 0.2, .activation_dropout = 0.3,
+    dgm_train_options options = {.seed = 5, .virtual_dp = N_LEAVES, .overlap = how.overlap, .reduction = how.reduction, .precision = p->precision, .part_floats = 1 /* a bucket per layer */, .dropout = 0.1, .attention_dropout = 0.2, .activation_dropout = 0.3,
                                  .label_smoothing = 0.1, .clip_norm = 0.5,
                                  .schedule = {.kind = DGM_SCHEDULE_INVERSE_SQRT, .peak = 0.01, .warmup_steps = 2},
                                  .optimizer = {.kind = DGM_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9, .weight_decay = 0.01}};
@@ -97,11 +98,12 @@ static outcome train_on(MPI_Comm comm, const problem *p, cell how)
     return o;
 }
 
-static void compare_grids(dgm_norm_place norm, bool joint, int n_pairs)
+static void compare_grids(dgm_norm_place norm, bool joint, int n_pairs, dgm_precision precision)
 {
     static const cell cells[] = {
         {1, 1, 20, true, DGM_REDUCE_FIXED}, {2, 1, 0, false, DGM_REDUCE_FIXED}, {2, 1, 0, true, DGM_REDUCE_FIXED}, {2, 2, 0, true, DGM_REDUCE_FIXED}, {3, 1, 0, true, DGM_REDUCE_FIXED}, {3, 1, 16, false, DGM_REDUCE_FIXED}, {4, 1, 16, true, DGM_REDUCE_FIXED}, {4, 2, 0, true, DGM_REDUCE_FIXED}, {4, 4, 30, false, DGM_REDUCE_FIXED}};
     problem p = problem_make(norm, joint, n_pairs);
+    p.precision = precision;
     point_pairs(&p);
     outcome want = train_on(MPI_COMM_SELF, &p, (cell){.n = 1, .tp = 1});
     dgm_params *whole;
@@ -111,7 +113,7 @@ static void compare_grids(dgm_norm_place norm, bool joint, int n_pairs)
         MPI_Comm comm = tap_mpi_group(cells[i].n);
         outcome got = {0};
         if (comm != MPI_COMM_NULL) got = train_on(comm, &p, cells[i]);
-        tap_err(got.err, DGM_OK, "%s-norm, %s vocabulary, %d pairs, dp %d x tp %d, micro_batch_tokens %d, overlap %s trains", norm == DGM_NORM_PRE ? "pre" : "post",
+        tap_err(got.err, DGM_OK, "%s, %s-norm, %s vocabulary, %d pairs, dp %d x tp %d, micro_batch_tokens %d, overlap %s trains", precision == DGM_PRECISION_BF16 ? "bf16" : "fp32", norm == DGM_NORM_PRE ? "pre" : "post",
                 joint ? "joint" : "separate", n_pairs, cells[i].n / cells[i].tp, cells[i].tp, (int)cells[i].micro, cells[i].overlap ? "on" : "off");
         bool here = comm != MPI_COMM_NULL && got.err == DGM_OK;
         tap_same(here ? got.whole : want.whole, want.whole, (size_t)whole->n_floats * sizeof(float), "the same parameters");
@@ -143,13 +145,34 @@ static void check_fast(void)
     tap_ok(differs, "and does not have its bits");
 }
 
+/* Operands in bf16: the same bits on every grid, near the course of fp32 and not on it. */
+static void check_bf16(void)
+{
+    problem p = problem_make(DGM_NORM_POST, true, N_PAIRS);
+    point_pairs(&p);
+    outcome fp32 = train_on(MPI_COMM_SELF, &p, (cell){.n = 1, .tp = 1});
+    p.precision = DGM_PRECISION_BF16;
+    outcome bf16 = train_on(MPI_COMM_SELF, &p, (cell){.n = 1, .tp = 1});
+    bool near = fp32.err == DGM_OK && bf16.err == DGM_OK;
+    for (int i = 0; i < N_STEPS; i++) near = near && fabs(fp32.result[i].loss - bf16.result[i].loss) < 5e-3 * fp32.result[i].loss;
+    tap_ok(near, "bf16: losses %g, %g, %g are near those of fp32, %g, %g, %g", bf16.result[0].loss, bf16.result[1].loss, bf16.result[2].loss,
+           fp32.result[0].loss, fp32.result[1].loss, fp32.result[2].loss);
+    tap_ok(memcmp(fp32.result, bf16.result, sizeof fp32.result) != 0, "bf16: and are not those of fp32");
+    free(fp32.whole);
+    free(bf16.whole);
+    compare_grids(DGM_NORM_POST, true, N_PAIRS, DGM_PRECISION_BF16);
+    compare_grids(DGM_NORM_PRE, false, FEW_PAIRS, DGM_PRECISION_BF16);
+}
+
 int main(int argc, char **argv)
 {
     tap_mpi_begin(&argc, &argv);
-    compare_grids(DGM_NORM_POST, true, N_PAIRS);
-    compare_grids(DGM_NORM_PRE, false, N_PAIRS);
-    compare_grids(DGM_NORM_POST, true, FEW_PAIRS);
-    compare_grids(DGM_NORM_PRE, false, FEW_PAIRS);
+    compare_grids(DGM_NORM_POST, true, N_PAIRS, DGM_PRECISION_FP32);
+    compare_grids(DGM_NORM_PRE, false, N_PAIRS, DGM_PRECISION_FP32);
+    compare_grids(DGM_NORM_POST, true, FEW_PAIRS, DGM_PRECISION_FP32);
+    compare_grids(DGM_NORM_PRE, false, FEW_PAIRS, DGM_PRECISION_FP32);
     check_fast();
+    if (dgm_gemm_check_precision(DGM_PRECISION_BF16) == DGM_OK) check_bf16();
+    else tap_skip("training with operands in bf16", dgm_error_text());
     return tap_mpi_done();
 }

@@ -38,13 +38,13 @@ static void test_sort(void)
 }
 
 #if COUNTS
-static void test_steps(int64_t micro_batch_tokens)
+static void test_steps(int64_t micro_batch_tokens, dgm_precision precision)
 {
     static int32_t ids[N_PAIRS * 2 * LENGTH];
     static dgm_pair pairs[N_PAIRS];
     dgm_hparams hp = {.d_model = 32, .d_ff = 64, .n_heads = 4, .n_encoder_layers = 2, .n_decoder_layers = 2, .src_vocab_size = VOCAB,
                       .tgt_vocab_size = VOCAB, .joint_vocab = true, .virtual_tp = 4, .norm_eps = 1e-5f};
-    dgm_train_options options = {.seed = 1, .virtual_dp = 8, .dropout = 0.1, .attention_dropout = 0.1, .clip_norm = 1,
+    dgm_train_options options = {.seed = 1, .precision = precision, .virtual_dp = 8, .dropout = 0.1, .attention_dropout = 0.1, .clip_norm = 1,
                                  .schedule = {.kind = DGM_SCHEDULE_CONSTANT, .peak = 0.001},
                                  .optimizer = {.beta1 = 0.9, .beta2 = 0.98, .eps = 1e-9}};
     dgm_rng rng = dgm_rng_make(4, DGM_RNG_TEST);
@@ -65,7 +65,7 @@ static void test_steps(int64_t micro_batch_tokens)
         long before = n_calls; /* the first batch is the largest */
         dgm_err err = dgm_batch_build(builder, pairs, N_PAIRS - 2 * (step - 1), 8, 0, 8, micro_batch_tokens, &batch);
         if (err == DGM_OK) err = dgm_trainer_step(trainer, step, &batch, &result);
-        tap_err(err, DGM_OK, "micro_batch_tokens %d, step %d", (int)micro_batch_tokens, step);
+        tap_err(err, DGM_OK, "%s, micro_batch_tokens %d, step %d", precision == DGM_PRECISION_BF16 ? "bf16" : "fp32", (int)micro_batch_tokens, step);
         if (step == 1) tap_ok(n_calls > before, "the first step takes memory: the count counts");
         else tap_int(n_calls - before, 0, "calls of the allocator in step %d", step);
     }
@@ -80,8 +80,10 @@ int main(void)
 {
     test_sort();
 #if COUNTS
-    test_steps(0);
-    test_steps(300);
+    test_steps(0, DGM_PRECISION_FP32);
+    test_steps(300, DGM_PRECISION_FP32);
+    if (dgm_gemm_check_precision(DGM_PRECISION_BF16) == DGM_OK) test_steps(0, DGM_PRECISION_BF16);
+    else tap_skip("calls of the allocator in steps of bf16", dgm_error_text());
 #else
     tap_skip("calls of the allocator", "the address sanitizer has an allocator of its own");
 #endif

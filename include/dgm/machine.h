@@ -2,10 +2,12 @@
 #ifndef DGM_MACHINE_H
 #define DGM_MACHINE_H
 
+#include "dgm/gemm.h"
 #include "dgm/link.h"
 
 typedef struct {
     double peak_gflops;                        /* fp32 products, all ranks together: see dgm_machine_peak */
+    double peak_bf16_gflops;                   /* the same of bf16 products; 0 where there are none */
     double copy_one_bytes_per_s;               /* of rank 0 alone; bytes read and bytes written both count */
     double copy_all_bytes_per_s;               /* of all ranks together, all at once */
     double add_bytes_per_s;                    /* of each rank, all at once: bytes of x in y += x, blocks that no cache holds */
@@ -16,8 +18,8 @@ typedef struct {
 
 /* GFLOP/s of all ranks together in the best of `tries` products of 2048 x 2048 matrices of floats that all ranks make at once, each with its
  * threads (after one that is not counted): the ceiling that every share of peak refers to.  Each counts as slow as the slowest rank.
- * Collective on grid->world. */
-dgm_err dgm_machine_peak(const dgm_grid *grid, int tries, double *gflops);
+ * The precision must be available; products are fp32 again afterwards.  Collective on grid->world. */
+dgm_err dgm_machine_peak(const dgm_grid *grid, dgm_precision precision, int tries, double *gflops);
 
 /* All of the above.  n_floats: of this rank's gradient; n_leaves: virtual_dp.  Best of several each.  Collective on grid->world. */
 dgm_err dgm_machine_measure(const dgm_grid *grid, int64_t n_floats, int n_leaves, dgm_machine *out);

@@ -10,12 +10,13 @@
 
 typedef struct dgm_run_log dgm_run_log;
 
-/* Opens the logs in folder `run` on rank 0 and cuts them back to lines of at most `step`.  Collective on grid->world. */
-dgm_err dgm_run_log_open(const char *run, int64_t step, const dgm_grid *grid, const dgm_hparams *hp, dgm_run_log **out);
+/* Opens the logs in folder `run` on rank 0 and cuts them back to lines of at most `step`; `precision` is that of the updates.
+ * Collective on grid->world. */
+dgm_err dgm_run_log_open(const char *run, int64_t step, const dgm_grid *grid, const dgm_hparams *hp, dgm_precision precision, dgm_run_log **out);
 void dgm_run_log_close(dgm_run_log *log); /* accepts NULL */
 
 /* After every update; a line of metrics and timing and the progress line every log_every updates.  At the first line after two seconds of
- * training the machine's peak is measured, which shares refer to.  Collective on grid->world. */
+ * training the machine's peak in the precision of the updates is measured, which shares refer to.  Collective on grid->world. */
 dgm_err dgm_run_log_step(dgm_run_log *log, int64_t step, int64_t max_steps, int64_t log_every, int64_t epoch, const dgm_step_result *result);
 dgm_err dgm_run_log_validation(dgm_run_log *log, int64_t step, const dgm_validation *validation, bool best);
 

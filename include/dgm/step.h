@@ -2,6 +2,7 @@
 #ifndef DGM_STEP_H
 #define DGM_STEP_H
 
+#include "dgm/gemm.h"
 #include "dgm/gradsync.h"
 #include "dgm/optimizer.h"
 #include "dgm/paramsync.h"
@@ -10,6 +11,7 @@
 typedef struct {
     uint64_t seed;
     int virtual_dp;    /* leaves of a global batch */
+    dgm_precision precision; /* of the operands of the model's products */
     dgm_reduction reduction;
     bool overlap;      /* gradients and parameters travel between replicas while this one computes */
     int64_t part_floats; /* smallest part of a bucket that is reduced at once, on average; 0: the default */

@@ -16,6 +16,7 @@ typedef struct {
     double seconds, tokens, flops;
     double tokens_per_s, median, best, gflops, share;
     double product_gflops; /* of the time in products alone */
+    double peak;           /* of products in the precision of the updates; 0: not measured */
     double memory_mb, total_memory_mb;
     dgm_step_time sum;
     double *scratch; /* [n_steps] */
@@ -50,7 +51,8 @@ static dgm_err summarize(const dgm_bench_result *r, summary *s)
     s->seconds = DGM_MAX(s->sum.step_s, 1e-9);
     s->tokens_per_s = s->tokens / s->seconds;
     s->gflops = s->flops / s->seconds * 1e-9;
-    s->share = r->machine.peak_gflops > 0 ? s->gflops / r->machine.peak_gflops : 0;
+    s->peak = r->settings->update.precision == DGM_PRECISION_BF16 ? r->machine.peak_bf16_gflops : r->machine.peak_gflops;
+    s->share = s->peak > 0 ? s->gflops / s->peak : 0;
     s->product_gflops = s->flops / DGM_MAX(s->sum.region_s[DGM_REGION_GEMM], 1e-9) * 1e-9;
     for (int i = 0; i < r->grid->size; i++) {
         double mb = (double)r->memory_kb[i] / 1024;
@@ -80,7 +82,10 @@ static void print_ceilings(const dgm_bench_result *r)
 {
     const dgm_machine *m = &r->machine;
     printf("fp32 peak    %.1f GFLOP/s (best product of 2048 x 2048 matrices, all ranks at once)\n", m->peak_gflops);
-    printf("bf16 peak    not built\n");
+    if (m->peak_bf16_gflops > 0)
+        printf("bf16 peak    %.1f GFLOP/s (the same with operands rounded to bf16, %s)\n", m->peak_bf16_gflops, dgm_gemm_bf16_family());
+    else
+        printf("bf16 peak    none: this machine or this build has no bf16 products\n");
     printf("copy         %.1f GB/s one rank alone, %.1f GB/s all at once (read and written); additions %.1f GB/s each rank\n",
            m->copy_one_bytes_per_s * 1e-9, m->copy_all_bytes_per_s * 1e-9, m->add_bytes_per_s * 1e-9);
     if (r->grid->size > 1)
@@ -116,7 +121,7 @@ static void print_speed(const dgm_bench_result *r, const summary *s)
            (long long)r->n_settle_steps, s->tokens / (double)r->n_steps, (long long)r->settings->batch_tokens, r->settings->update.virtual_dp, r->sentences);
     printf("speed        %.0f target tokens/s (median of updates %.0f, best %.0f)\n", s->tokens_per_s, s->median, s->best);
     printf("products     %.1f GFLOP/s, %.1f within products alone", s->gflops, s->product_gflops);
-    if (r->machine.peak_gflops > 0) printf(": %.1f %% and %.1f %% of the peak", 100 * s->share, 100 * s->product_gflops / r->machine.peak_gflops);
+    if (s->peak > 0) printf(": %.1f %% and %.1f %% of the peak", 100 * s->share, 100 * s->product_gflops / s->peak);
     putchar('\n');
     printf("memory       %.0f MB at most of a rank, %.0f MB of all\n", s->memory_mb * 1.048576, s->total_memory_mb * 1.048576);
 }
@@ -193,18 +198,20 @@ static json_t *step_json(const dgm_bench_result *r, const summary *s)
 dgm_err dgm_bench_print_json(const dgm_bench_result *r)
 {
     summary s;
-    bool peak = r->machine.peak_gflops > 0, fixed = r->settings->update.reduction == DGM_REDUCE_FIXED;
+    bool peak = r->machine.peak_gflops > 0, peak_bf16 = r->machine.peak_bf16_gflops > 0, fixed = r->settings->update.reduction == DGM_REDUCE_FIXED;
     DGM_TRY(summarize(r, &s));
     json_t *json = json_pack(
-        "{s:s, s:o, s:i, s:i, s:i, s:i, s:s?, s:o, s:I, s:s, s:I, s:I, s:i, s:s, s:b, s:I, s:I}", "version", PACKAGE_VERSION, "machine", machine_json(), "ranks",
+        "{s:s, s:o, s:i, s:i, s:i, s:i, s:s?, s:o, s:I, s:s, s:I, s:I, s:i, s:s, s:s, s:b, s:I, s:I}", "version", PACKAGE_VERSION, "machine", machine_json(), "ranks",
         r->grid->size, "dp", r->grid->dp_size, "tp", r->grid->tp_size, "threads", r->settings->threads, "config", r->config, "model",
         dgm_hparams_to_json(r->hp), "parameters", (json_int_t)dgm_hparams_n_parameters(r->hp), "sentences", r->sentences, "batch_tokens",
         (json_int_t)r->settings->batch_tokens, "micro_batch_tokens", (json_int_t)r->settings->micro_batch_tokens, "virtual_dp",
-        r->settings->update.virtual_dp, "reduction", fixed ? "fixed" : "fast", "overlap", (int)r->settings->update.overlap, "steps", (json_int_t)r->n_steps, "settle_steps", (json_int_t)r->n_settle_steps);
-    json_t *measured = json_pack("{s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:n, s:s, s:o, s:f, s:f, s:o, s:o}", "tokens_per_s", s.tokens_per_s,
+        r->settings->update.virtual_dp, "reduction", fixed ? "fixed" : "fast", "precision",
+        r->settings->update.precision == DGM_PRECISION_BF16 ? "bf16" : "fp32", "overlap", (int)r->settings->update.overlap, "steps", (json_int_t)r->n_steps, "settle_steps", (json_int_t)r->n_settle_steps);
+    json_t *measured = json_pack("{s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:o, s:s?, s:o, s:f, s:f, s:o, s:o}", "tokens_per_s", s.tokens_per_s,
                                  "tokens_per_s_median", s.median, "tokens_per_s_best", s.best, "gflops", s.gflops, "peak_gflops",
-                                 peak ? json_real(r->machine.peak_gflops) : json_null(),
-                                 "share_of_peak", peak ? json_real(s.share) : json_null(), "product_gflops", s.product_gflops, "peak_bf16_gflops", "bf16", "not built", "ceilings",
+                                 peak ? json_real(r->machine.peak_gflops) : json_null(), "share_of_peak", peak ? json_real(s.share) : json_null(),
+                                 "product_gflops", s.product_gflops, "peak_bf16_gflops",
+                                 peak_bf16 ? json_real(r->machine.peak_bf16_gflops) : json_null(), "bf16", dgm_gemm_bf16_family(), "ceilings",
                                  ceilings_json(r), "peak_memory_mb", s.memory_mb, "peak_memory_total_mb", s.total_memory_mb, "step", step_json(r, &s),
                                  "regions", regions_json(r, &s));
     char *text = NULL;

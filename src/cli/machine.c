@@ -25,7 +25,7 @@ static dgm_err since(const dgm_grid *grid, double start, double *seconds)
     return DGM_OK;
 }
 
-dgm_err dgm_machine_peak(const dgm_grid *grid, int tries, double *gflops)
+dgm_err dgm_machine_peak(const dgm_grid *grid, dgm_precision precision, int tries, double *gflops)
 {
     enum { N = PEAK_SIZE };
     size_t bytes = (size_t)3 * N * N * sizeof(float);
@@ -34,6 +34,7 @@ dgm_err dgm_machine_peak(const dgm_grid *grid, int tries, double *gflops)
     for (int i = 0; i < 3 * N * N; i++) m[i] = (float)(i % 7) - 3;
     double best = 0, seconds;
     dgm_err err = DGM_OK;
+    dgm_gemm_set_precision(precision);
     for (int i = 0; i <= tries && err == DGM_OK; i++) {
         err = dgm_coll_barrier(grid, DGM_AXIS_WORLD);
         double start = dgm_timer_now();
@@ -41,6 +42,7 @@ dgm_err dgm_machine_peak(const dgm_grid *grid, int tries, double *gflops)
         if (err == DGM_OK) err = since(grid, start, &seconds);
         if (err == DGM_OK && i > 0) best = DGM_MAX(best, 2.0 * N * N * N * grid->size / seconds * 1e-9);
     }
+    dgm_gemm_set_precision(DGM_PRECISION_FP32);
     free(m);
     *gflops = best;
     return err;
@@ -172,7 +174,10 @@ static dgm_err measure_reduction(const dgm_grid *grid, int64_t n_floats, int n_l
 dgm_err dgm_machine_measure(const dgm_grid *grid, int64_t n_floats, int n_leaves, dgm_machine *out)
 {
     dgm_machine m = {0};
-    DGM_TRY(dgm_machine_peak(grid, PEAK_TRIES, &m.peak_gflops));
+    DGM_TRY(dgm_machine_peak(grid, DGM_PRECISION_FP32, PEAK_TRIES, &m.peak_gflops));
+    int64_t n_without = dgm_gemm_bf16_family() == NULL;
+    DGM_TRY(dgm_coll_sum_counts(grid, DGM_AXIS_WORLD, &n_without, 1));
+    if (n_without == 0) DGM_TRY(dgm_machine_peak(grid, DGM_PRECISION_BF16, PEAK_TRIES, &m.peak_bf16_gflops));
     DGM_TRY(measure_copy(grid, &m));
     DGM_TRY(dgm_link_measure(grid, &m.link));
     DGM_TRY(measure_reduction(grid, n_floats, n_leaves, &m));

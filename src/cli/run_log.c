@@ -22,7 +22,8 @@ struct dgm_run_log {
     char *metrics_path, *timing_path;
     const dgm_grid *grid;
     const dgm_hparams *hp;
-    double peak_gflops;                  /* 0: not yet known */
+    dgm_precision precision;
+    double peak_gflops;                  /* of products in that precision; 0: not yet known */
     double started, paused_at, paused_s; /* of the whole run */
     double window_started, window_flops; /* since the last line */
     int64_t window_tgt_tokens, first_step;
@@ -66,12 +67,12 @@ static dgm_err open_one(const char *run, const char *name, int64_t step, char **
     return DGM_OK;
 }
 
-dgm_err dgm_run_log_open(const char *run, int64_t step, const dgm_grid *grid, const dgm_hparams *hp, dgm_run_log **out)
+dgm_err dgm_run_log_open(const char *run, int64_t step, const dgm_grid *grid, const dgm_hparams *hp, dgm_precision precision, dgm_run_log **out)
 {
     dgm_run_log *log = calloc(1, sizeof *log);
     dgm_err err = log != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "logs");
     if (err == DGM_OK) {
-        *log = (dgm_run_log){.grid = grid, .hp = hp, .first_step = step};
+        *log = (dgm_run_log){.grid = grid, .hp = hp, .precision = precision, .first_step = step};
         log->started = log->window_started = dgm_timer_now();
         if (grid->rank == 0) err = open_one(run, "metrics.jsonl", step, &log->metrics_path, &log->metrics);
         if (grid->rank == 0 && err == DGM_OK) err = open_one(run, "timing.jsonl", step, &log->timing_path, &log->timing);
@@ -152,7 +153,7 @@ static dgm_err need_peak(dgm_run_log *log)
 {
     if (log->peak_gflops > 0 || log->total.step_s < PEAK_AFTER_S) return DGM_OK;
     dgm_run_log_pause(log);
-    dgm_err err = dgm_machine_peak(log->grid, PEAK_TRIES, &log->peak_gflops);
+    dgm_err err = dgm_machine_peak(log->grid, log->precision, PEAK_TRIES, &log->peak_gflops);
     dgm_run_log_resume(log);
     return err;
 }

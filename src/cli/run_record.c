@@ -72,7 +72,7 @@ char *dgm_run_record_text(const json_t *record, const char *object, const char *
 /* ---- earlier starts ---- */
 
 /* What two starts may differ in, besides the settings. */
-static const char *const compared[] = {"version", "compiler", "executable", "kernels", "gemm", "libraries", "cpu", "hosts", "layout", "data_path"};
+static const char *const compared[] = {"version", "compiler", "executable", "kernels", "gemm", "gemm_bf16", "libraries", "cpu", "hosts", "layout", "data_path"};
 enum { N_COMPARED = sizeof compared / sizeof compared[0] };
 
 json_t *dgm_run_record_of_start(const json_t *record, const json_t *start)
@@ -210,10 +210,11 @@ static json_t *machine_json(const dgm_run_facts *f, json_t *hosts)
     dgm_machine_cpu(cpu, sizeof cpu);
     dgm_link_mpi_version(mpi, sizeof mpi);
     if (dgm_sha256_file("/proc/self/exe", executable) != DGM_OK) snprintf(executable, sizeof executable, "unknown");
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}, s:s, s:o, s:{s:i, s:i, s:i}}", "version", PACKAGE_VERSION, "compiler", __VERSION__,
-                     "executable", executable, "kernels", dgm_elem_family(), "gemm", dgm_gemm_family(), "libraries", "blis", dgm_gemm_version(),
-                     "libc", gnu_get_libc_version(), "mpi", mpi, "cpu", cpu, "hosts", hosts, "layout", "dp", f->grid->dp_size, "tp", f->grid->tp_size,
-                     "threads", f->threads);
+    const char *bf16 = strcmp(dgm_config_text(f->config, "precision"), "bf16") == 0 ? dgm_gemm_bf16_family() : NULL;
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*, s:{s:s, s:s, s:s}, s:s, s:o, s:{s:i, s:i, s:i}}", "version", PACKAGE_VERSION, "compiler", __VERSION__,
+                     "executable", executable, "kernels", dgm_elem_family(), "gemm", dgm_gemm_family(), "gemm_bf16", bf16, "libraries", "blis",
+                     dgm_gemm_version(), "libc", gnu_get_libc_version(), "mpi", mpi, "cpu", cpu, "hosts", hosts, "layout", "dp", f->grid->dp_size, "tp",
+                     f->grid->tp_size, "threads", f->threads);
 }
 
 static dgm_err write_record(const char *run, const json_t *record)

@@ -22,6 +22,7 @@ const dgm_option dgm_train_update_options[] = {
     {"micro_batch_tokens", DGM_OPTION_INT, "0", 0, 1 << 28, NULL, "N", "tokens a rank computes at once: memory only; 0: all of its share"},
     {"virtual_dp", DGM_OPTION_INT, "8", 1, 64, NULL, "N", "leaves a batch is cut into, whatever dp is: a power of two"},
     {"reduction", DGM_OPTION_CHOICE, "fixed", 0, 0, "fixed|fast", NULL, "order of sums: fixed gives the same bits on every layout, fast does not"},
+    {"precision", DGM_OPTION_CHOICE, "fp32", 0, 0, "fp32|bf16", NULL, "of what is multiplied in matrix products; all else is fp32 either way"},
     {"seed", DGM_OPTION_INT, "1", 0, 9e15, NULL, "N", "of all random bits"},
     {"dropout", DGM_OPTION_REAL, "0.1", 0, 0.95, NULL, "P", "of embeddings and of what sublayers add"},
     {"attention_dropout", DGM_OPTION_REAL, "0", 0, 0.95, NULL, "P", "of attention weights"},
@@ -70,6 +71,7 @@ static dgm_err read_update(const dgm_config *c, int64_t d_model, dgm_train_optio
     dgm_train_options o = {.seed = (uint64_t)dgm_config_int(c, "seed"),
                            .virtual_dp = (int)dgm_config_int(c, "virtual_dp"),
                            .reduction = strcmp(dgm_config_text(c, "reduction"), "fast") == 0 ? DGM_REDUCE_FAST : DGM_REDUCE_FIXED,
+                           .precision = strcmp(dgm_config_text(c, "precision"), "bf16") == 0 ? DGM_PRECISION_BF16 : DGM_PRECISION_FP32,
                            .overlap = strcmp(dgm_config_text(c, "overlap"), "on") == 0,
                            .dropout = dgm_config_real(c, "dropout"),
                            .attention_dropout = dgm_config_real(c, "attention_dropout"),
@@ -86,6 +88,7 @@ static dgm_err read_update(const dgm_config *c, int64_t d_model, dgm_train_optio
                                          .weight_decay = dgm_config_real(c, "weight_decay"),
                                          .momentum = dgm_config_real(c, "momentum"),
                                          .freeze_embeddings = strcmp(dgm_config_text(c, "freeze"), "embeddings") == 0}};
+    DGM_TRY(dgm_gemm_check_precision(o.precision));
     DGM_TRY(dgm_schedule_parse(dgm_config_text(c, "schedule"), &o.schedule.kind));
     DGM_TRY(dgm_optimizer_parse(dgm_config_text(c, "optimizer"), &o.optimizer.kind));
     if ((o.virtual_dp & (o.virtual_dp - 1)) != 0)

@@ -158,7 +158,7 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     dgm_gemm_set_threads(threads);
     DGM_TRY(describe(run, data_dir));
     DGM_TRY(open_trace(run));
-    return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, &run->log);
+    return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, run->settings.update.precision, &run->log);
 }
 
 void dgm_train_run_close(dgm_train_run *run)

@@ -192,7 +192,10 @@ dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batc
     dgm_step_result result = {.n_src_tokens = batch->n_src_tokens, .n_tgt_tokens = batch->n_tgt_tokens, .n_sentences = batch->n_sentences};
     const float *grad;
     dgm_timer_enter(DGM_REGION_ELEMENTWISE);
-    DGM_TRY(run_rounds(t, step, batch));
+    dgm_gemm_set_precision(o->precision);
+    dgm_err err = run_rounds(t, step, batch);
+    dgm_gemm_set_precision(DGM_PRECISION_FP32); /* what is not an update computes in fp32 */
+    DGM_TRY(err);
     DGM_TRY(t->err);
     DGM_TRY(dgm_trainer_settle(t)); /* a replica without sentences has asked for nothing */
     DGM_TRY(sum_losses(t, batch, &result));
