@@ -109,8 +109,9 @@ train_and_kill() { # train_and_kill RUN RANKS OPTIONS...
     run=$1 ranks=$2
     shift 2
     rm -rf pids && mkdir pids
+    # mpirun has been seen to hang when its ranks had been killed, hence the limit
     # shellcheck disable=SC2086 # words
-    "$mpirun" -n "$ranks" sh rank.sh "$PWD/pids" "$dragoman" train $grid_options --max-steps "$grid_steps" "$@" >out 2>err </dev/null &
+    timeout -s KILL "${DGM_GRID_TIMEOUT:-600}" "$mpirun" -n "$ranks" sh rank.sh "$PWD/pids" "$dragoman" train $grid_options --max-steps "$grid_steps" "$@" >out 2>err </dev/null &
     pid=$!
     before=$(updates "$run")
     draw 4 && target=$((before + drawn))
