@@ -54,7 +54,7 @@ dgm_err dgm_ckpt_verify(const char *path, const dgm_grid *grid);
 dgm_err dgm_ckpt_mark(const char *run, const char *name, int64_t step, const dgm_grid *grid);
 
 /* Removes checkpoints but for the keep_last (at least 1) newest whole ones, those that RUN/last and RUN/best point to, and those of the
- * steps keep[n_keep].  Damaged ones do not count as kept. */
+ * steps keep[n_keep].  Damaged ones do not count as kept.  Removes what killed runs left behind, too. */
 dgm_err dgm_ckpt_prune(const char *run, int keep_last, const int64_t *keep, int n_keep, const dgm_grid *grid);
 
 /* The steps of the checkpoints there are, whole or not, ascending; the caller frees them.  Not collective. */

@@ -53,6 +53,10 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best);
 /* Saves a checkpoint, marks it best if it is, removes old ones.  Collective on grid->world. */
 dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best);
 
+/* Removes checkpoints that are neither among the newest, nor the best, nor what the result will be the mean of, and what killed runs left.
+ * Collective on grid->world. */
+dgm_err dgm_train_run_prune(const dgm_train_run *run);
+
 /* Finds the checkpoint that --resume asks for, "auto" or its folder, and how its run began; none to be found with "auto" is a beginning.
  * DGM_ERR_USAGE when --init does not fit to it.  Collective on grid->world. */
 dgm_err dgm_train_run_find(dgm_train_run *run, const char *which);

@@ -116,6 +116,16 @@ dgm_err dgm_ckpt_verify(const char *path, const dgm_grid *grid)
 
 /* ---- finding ---- */
 
+/* Leftovers of killed saves: what is whole is put back, the rest goes. */
+static dgm_err clean(const char *run)
+{
+    char *folder = dgm_io_join(run, folder_name);
+    dgm_err err = folder != NULL ? dgm_ckpt_restore_replaced(folder) : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run);
+    if (err == DGM_OK) err = dgm_ckpt_remove_leftovers(folder);
+    free(folder);
+    return err;
+}
+
 static dgm_err restore_and_list(const char *run, int64_t **steps, int *n)
 {
     char *folder = dgm_io_join(run, folder_name);
@@ -240,6 +250,7 @@ static dgm_err prune(const char *run, int keep_last, const int64_t *keep, int n_
 {
     int64_t *steps = NULL, links[] = {linked_step(run, "last"), linked_step(run, "best")};
     int n = 0, n_whole = 0;
+    DGM_TRY(clean(run));
     DGM_TRY(dgm_ckpt_list(run, &steps, &n));
     dgm_err err = DGM_OK;
     for (int i = n - 1; i >= 0 && err == DGM_OK; i--) {

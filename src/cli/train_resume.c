@@ -145,22 +145,30 @@ dgm_ckpt dgm_train_run_checkpoint(const dgm_train_run *run)
     return c;
 }
 
-/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew.  The link is set again, as the
- * run may have been killed before it was. */
-static dgm_err take_best(dgm_train_run *run)
+/* Sets a link to the checkpoint of that step if RUN has one: the run may have been killed before it did so. */
+static dgm_err link_again(const dgm_train_run *run, const char *name, int64_t step, bool *has)
 {
     int64_t there = 0;
-    char *path = run->best_step > 0 ? dgm_ckpt_path(run->dir, run->best_step) : NULL;
-    dgm_err err = run->best_step > 0 && path == NULL ? DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir) : DGM_OK;
+    char *path = dgm_ckpt_path(run->dir, step);
+    dgm_err err = path == NULL ? DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir) : DGM_OK;
     if (path != NULL && run->grid->rank == 0) there = dgm_io_is_dir(path);
     free(path);
     DGM_TRY(agree(run, err));
     DGM_TRY(dgm_coll_broadcast(run->grid, DGM_AXIS_WORLD, 0, &there, (int64_t)sizeof there));
-    if (there != 0) return dgm_ckpt_mark(run->dir, "best", run->best_step, run->grid);
-    if (run->best_step > 0)
+    *has = there != 0;
+    return *has ? dgm_ckpt_mark(run->dir, name, step, run->grid) : DGM_OK;
+}
+
+/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew. */
+static dgm_err take_best(dgm_train_run *run)
+{
+    bool has = false;
+    if (run->best_step > 0) DGM_TRY(link_again(run, "best", run->best_step, &has));
+    if (run->best_step > 0 && !has) {
         dgm_log(DGM_LOG_INFO, "the best checkpoint so far, of step %lld, is not in %s: the next validation counts as the best",
                 (long long)run->best_step, run->dir);
-    run->best_step = 0;
+        run->best_step = 0;
+    }
     return DGM_OK;
 }
 
@@ -186,6 +194,8 @@ dgm_err dgm_train_run_resume(dgm_train_run *run)
     if (named) DGM_TRY(agree(run, run->grid->rank == 0 ? check_newest(run, path) : DGM_OK));
     DGM_TRY(dgm_ckpt_load(path, run->grid, &view));
     DGM_TRY(take_best(run));
+    bool is_own;
+    DGM_TRY(link_again(run, "last", run->step, &is_own));
     dgm_log(DGM_LOG_INFO, "going on from %s", path);
     return DGM_OK;
 }

@@ -158,6 +158,7 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     dgm_gemm_set_threads(threads);
     DGM_TRY(describe(run, data_dir));
     DGM_TRY(open_trace(run));
+    if (run->resume_path != NULL) DGM_TRY(dgm_train_run_prune(run)); /* a run killed before it did so may have no save to come */
     return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, run->settings.update.precision, &run->log);
 }
 
@@ -234,8 +235,7 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)
     return agree(run, err);
 }
 
-/* Removes checkpoints that are neither among the newest, nor the best, nor what the result will be the mean of. */
-static dgm_err prune(const dgm_train_run *run)
+dgm_err dgm_train_run_prune(const dgm_train_run *run)
 {
     const dgm_train_settings *s = &run->settings;
     int n = 0;
@@ -261,7 +261,7 @@ dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
     if (err == DGM_OK) err = agree(run, dgm_trace_sync(run->trace));
     if (err == DGM_OK) err = dgm_ckpt_save(run->dir, run->step, run->grid, &view, &strings, state);
     if (err == DGM_OK && is_best) err = dgm_ckpt_mark(run->dir, "best", run->step, run->grid);
-    if (err == DGM_OK) err = prune(run);
+    if (err == DGM_OK) err = dgm_train_run_prune(run);
     dgm_run_log_resume(run->log);
     free(state);
     free(record);
