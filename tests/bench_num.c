@@ -46,9 +46,10 @@ static double best_s; /* of the turns of one measurement */
         }                                                                                                                         \
     } while (0)
 
-static void bench_product(const product *p, dgm_precision precision)
+static void bench_product(const product *p, const char *by, dgm_precision precision)
 {
     dgm_gemm_set_precision(precision);
+    dgm_gemm_use_blis(strcmp(by, "BLIS") == 0);
     float *a = naive_floats(1, 1, p->m * p->k), *b = naive_floats(2, 1, p->k * p->n), *c = naive_memory((size_t)(p->m * p->n) * sizeof *c);
     float *scratch = naive_memory((size_t)dgm_gemm_scratch_floats(p->n, p->n_parts) * sizeof *scratch);
     int64_t start[MAX_PARTS + 1], lda = p->leaves ? p->m : p->k;
@@ -57,10 +58,11 @@ static void bench_product(const product *p, dgm_precision precision)
     BEST_OF_TURNS(dgm_gemm(p->leaves ? DGM_GEMM_T : DGM_GEMM_N, DGM_GEMM_N, p->m, p->n, p->k, a, lda, b, p->n, c, p->n));
     double whole_s = best_s;
     BEST_OF_TURNS((p->leaves ? dgm_gemm_leaves : dgm_gemm_pieces)(p->m, p->n, start, p->n_parts, a, lda, b, p->n, c, p->n, scratch));
-    printf("%s %s %5lldx%-5lldx%-5lld whole %6.1f GFLOP/s   %2d parts %6.1f GFLOP/s\n", p->name, precision == DGM_PRECISION_BF16 ? "bf16" : "fp32", (long long)p->m, (long long)p->n, (long long)p->k,
+    printf("%s %-4s %5lldx%-5lldx%-5lld whole %6.1f GFLOP/s   %2d parts %6.1f GFLOP/s\n", p->name, by, (long long)p->m, (long long)p->n, (long long)p->k,
            gflop / whole_s, p->n_parts, gflop / best_s);
     free(a), free(b), free(c), free(scratch);
     dgm_gemm_set_precision(DGM_PRECISION_FP32);
+    dgm_gemm_use_blis(false);
 }
 
 static void report(const char *name, double n) { printf("%-34s %7.3f ns/element\n", name, best_s * 1e9 / n); }
@@ -135,11 +137,12 @@ static void bench_sdpa(int64_t length, int64_t n_heads, int64_t d_head, bool cau
 
 int main(void)
 {
-    printf("BLIS %s, kernels %s, one thread, processor time, best of %d\n", dgm_gemm_family(), dgm_elem_family(), TURNS);
-    bool bf16 = dgm_gemm_bf16_family() != NULL;
+    printf("products %s, kernels %s, one thread, processor time, best of %d\n", dgm_gemm_family(), dgm_elem_family(), TURNS);
+    bool own = strcmp(dgm_gemm_family(), "fma") == 0, bf16 = dgm_gemm_bf16_family() != NULL;
     for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
-        bench_product(&products[i], DGM_PRECISION_FP32);
-        if (bf16) bench_product(&products[i], DGM_PRECISION_BF16);
+        bench_product(&products[i], "BLIS", DGM_PRECISION_FP32);
+        if (own) bench_product(&products[i], "ours", DGM_PRECISION_FP32);
+        if (bf16) bench_product(&products[i], "bf16", DGM_PRECISION_BF16);
     }
     bench_rows();
     for (int causal = 0; causal < 2; causal++)

@@ -37,7 +37,10 @@ if wanted cells || wanted kills; then
     runs 0 "$dragoman" prepare $grid_text --out data
     grid_reference
 fi
-if wanted cells; then grid_table >table && grid_cells table; fi
+if wanted cells; then
+    grid_table >table && grid_cells table
+    grid_other_kernels avx2
+fi
 if wanted kills; then
     grid_killed data 1x1 3x1 2x2 8x1 1x2
     grid_killed text 4x1 1x4 1x1 5x1

@@ -64,6 +64,28 @@ grid_cells() { # grid_cells TABLE
     done <"$1"
 }
 
+# Another family of kernels, as on another processor.
+grid_other_kernels() { # grid_other_kernels FAMILY
+    if ! DRAGOMAN_KERNELS=$1 "$dragoman" tokenize --model reference </dev/null >out 2>err; then
+        grid_skip "2 ranks with kernels for $1" "this processor has none: $(tail -n 1 err)"
+    elif [ "$(sed -n 's/.*"gemm": "\([^"]*\)".*/\1/p' reference/run.json)" != fma ]; then
+        grid_skip "2 ranks with kernels for $1" "products are BLIS's here"
+    else
+        export DRAGOMAN_KERNELS="$1"
+        train_on 2 --data "$grid_data" --out cell
+        grid_status=$?
+        unset DRAGOMAN_KERNELS
+        grep -q "\"kernels\": \"$1\"" cell/run.json
+        result $? "2 ranks with kernels for $1: these were used"
+        cell_result $grid_status cell "2 ranks with kernels for $1"
+    fi
+}
+
+grid_skip() { # grid_skip NAME REASON
+    tap_n=$((tap_n + 1))
+    echo "ok $tap_n - $1 # SKIP $2"
+}
+
 # The cells that every matrix has.  One more setting that must change no bit is one more line.
 grid_table() {
     cat <<'END'

@@ -1,4 +1,5 @@
-/* Matrix products of fp32 matrices, row-major: in front of BLIS's typed interface, or of operands rounded to bf16 by a kernel of our own.
+/* Matrix products of fp32 matrices, row-major, or of operands rounded to bf16: by kernels of our own where the processor has the instructions,
+ * otherwise by BLIS.
  *
  * Every element of a product depends on the order of K alone: any sub-block of rows or columns, on any number of threads, has the
  * same bits as in the whole product (the small/skinny path of BLIS is off because it breaks this; a test proves it on the machine).
@@ -8,6 +9,8 @@
 #define DGM_GEMM_H
 
 #include "dgm/error.h"
+
+#include <stdbool.h>
 
 typedef enum { DGM_GEMM_N, DGM_GEMM_T } dgm_gemm_trans;
 
@@ -27,7 +30,12 @@ dgm_err dgm_gemm_check_precision(dgm_precision precision);
 /* The kernel of bf16 products, for run.json; NULL where there is none. */
 const char *dgm_gemm_bf16_family(void);
 
-/* The kernel family BLIS chose on this CPU ("zen3", "skx", ...), for run.json. */
+/* fp32 products from here on by BLIS, or again by our kernel where there is one: for measurements and tests.  The bits are others.
+ * DRAGOMAN_GEMM=blis in the environment is for a whole run. */
+void dgm_gemm_use_blis(bool blis);
+
+/* What decides the bits of fp32 products, for run.json: "fma" for our kernels, all of them alike, or the kernel family that BLIS chose on this
+ * CPU ("zen3", "skx", ...). */
 const char *dgm_gemm_family(void);
 
 /* BLIS's version. */

@@ -13,7 +13,9 @@
 #include "dgm/softmax.h"
 #include "dgm/top.h"
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Each pointer has the type and the contract of the public function it stands for. */
 typedef struct {
@@ -68,6 +70,36 @@ typedef struct {
     __typeof__(dgm_lse_update) *lse;
 } dgm_decode_kernels;
 
+/* Rows of one operand of a matrix product: element (i, k) stands at x[i row_stride + k k_stride]; one of the strides is 1. */
+typedef struct {
+    const float *x;
+    int64_t n, row_stride, k_stride;
+} dgm_operand;
+
+/* Matrix products from panels.  A panel holds `rows` or `columns` rows of an operand as words of 32 bits, [word along K][row]; the
+ * kernels of one family or another have tiles of other sizes but add the products of an element in the same order. */
+typedef struct {
+    int rows, columns; /* of a tile of the result */
+    int k_per_word;    /* elements along K that share a word */
+
+    /* Lays rows row0 .. row0 + n_rows - 1 into panels of `width` rows, panel_words words from one to the next; rows missing in the last
+     * panel are zero.  May write 16 words behind the last word of a panel.
+     *   start [n_parts + 1]  in   parts of K, each from a word of its own */
+    void (*pack)(int width, const dgm_operand *x, int64_t row0, int64_t n_rows, const int64_t *start, int n_parts, int64_t panel_words,
+                 uint32_t *panels);
+
+    /* The first rows x columns elements of c: those of a panel of a by one of b, the tree over parts of sums along K.
+     *   n_words [n_parts]    in   words of each part, one behind the other in both panels; n_parts 1, or a power of two, at most 256
+     *   continues            in   only with one part: its sum goes on from the values in c */
+    void (*tile)(const int64_t *n_words, int n_parts, bool continues, const uint32_t *a, const uint32_t *b, int64_t rows, int64_t columns, float *c,
+                 int64_t ldc);
+
+    /* The same for `rows` rows of a that are not in a panel: row i begins at a + i a_stride, its parts along K at start[0 .. n_parts].  NULL where a kernel
+     * wants panels. */
+    void (*tile_of_rows)(const int64_t *start, int n_parts, bool continues, const float *a, int64_t a_stride, const uint32_t *b, int64_t columns, float *c,
+                         int64_t ldc);
+} dgm_product_kernels;
+
 typedef struct {
     const char *family; /* "avx512", "avx2" or "portable" */
     const dgm_elem_kernels *elem;
@@ -78,6 +110,7 @@ typedef struct {
     const dgm_softmax_kernels *softmax;
     const dgm_sdpa_kernels *sdpa;
     const dgm_decode_kernels *decode;
+    const dgm_product_kernels *const *product; /* fp32; *product is NULL where products are BLIS's */
 } dgm_kernels;
 
 /* The family in use: the widest that this CPU has, or the one DRAGOMAN_KERNELS names.  A name that cannot be had ends the program
@@ -102,7 +135,8 @@ float *dgm_kernels_scratch(int64_t n_floats);
     extern const dgm_norm_kernels DGM_KERNELS_NAME(norm, family);                                                                  \
     extern const dgm_softmax_kernels DGM_KERNELS_NAME(softmax, family);                                                            \
     extern const dgm_sdpa_kernels DGM_KERNELS_NAME(sdpa, family);                                                                  \
-    extern const dgm_decode_kernels DGM_KERNELS_NAME(decode, family)
+    extern const dgm_decode_kernels DGM_KERNELS_NAME(decode, family);                                                              \
+    extern const dgm_product_kernels *const DGM_KERNELS_NAME(product, family)
 #ifdef DGM_FAMILY
 DGM_KERNELS_DECLARE(DGM_FAMILY);
 #endif

@@ -144,16 +144,20 @@ static void warn_of_build(const dgm_repeat *r)
     if (n == 0 && !same_file) dgm_log(DGM_LOG_INFO, "the program is another build of the same version than the run had");
 }
 
+static const char *whose(const char *gemm) { return strcmp(gemm, "fma") == 0 ? "Dragoman's kernels, " : "BLIS's kernels for "; }
+
 static dgm_err check_kernels(const dgm_repeat *r, const dgm_config *config)
 {
     const char *was = text_of(r->record, "gemm"), *is = dgm_gemm_family();
     if (strcmp(was, is) == 0 || was[0] == '\0') return DGM_OK;
     if (!dgm_config_flag(config, "any_machine"))
         return DGM_FAIL(DGM_ERR_INPUT,
-                        "the run had BLIS's kernels for %s, this machine has those for %s, which round otherwise: repeat it on such a machine, set "
-                        "BLIS_ARCH_TYPE if this one can run those kernels, or give --any-machine to see how far the result is",
-                        was, is);
-    dgm_log(DGM_LOG_WARN, "the run had BLIS's kernels for %s, this machine has those for %s: the result will not be the same", was, is);
+                        "the run had matrix products by %s%s, here they are by %s%s, which round otherwise: repeat it on such a machine (%s), or give "
+                        "--any-machine to see how far the result is",
+                        whose(was), was, whose(is), is,
+                        strcmp(was, "fma") == 0 ? "x86-64 with AVX2 and FMA, DRAGOMAN_GEMM not set"
+                                                : "set DRAGOMAN_GEMM=blis, and BLIS_ARCH_TYPE if this one can run those kernels");
+    dgm_log(DGM_LOG_WARN, "the run had matrix products by %s%s, here they are by %s%s: the result will not be the same", whose(was), was, whose(is), is);
     return DGM_OK;
 }
 

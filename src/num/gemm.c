@@ -1,15 +1,16 @@
-/* BLIS's typed interface is used, not its CBLAS entry, because only there the small/skinny path can be switched off call by call:
+/* Products go to a kernel of our own (gemm_panels.c) where there is one for this processor, otherwise to BLIS.
+ *
+ * Of BLIS the typed interface is used, not its CBLAS entry, because only there the small/skinny path can be switched off call by call:
  * that path splits K differently for different shapes, so a row computed alone would not have the bits it has in a whole batch.
  *
- * Sums over leaves and pieces are separate products (beta 0) added afterwards: with beta 1 the rounding depends on where K crosses
+ * With BLIS, sums over leaves and pieces are separate products (beta 0) added afterwards: with beta 1 the rounding depends on where K crosses
  * BLIS's K block.  Only the second product of a pair is added by BLIS itself, when its K fits in one such block: the same bits for
  * half the additions.  Each block of c goes through its whole tree before the next begins, so partial sums stay in the cache.
- *
- * Products of bf16 operands go to gemm_bf16.c, which adds the parts of a tree itself as long as they are not too many for its panels. */
+ * Our kernels add the parts of a tree themselves as long as they are not too many for its panels. */
 #include "dgm/gemm.h"
 
 #include "dgm/elem.h"
-#include "gemm_bf16.h"
+#include "gemm_panels.h"
 
 #include <blis.h>
 #include <stdlib.h>
@@ -19,11 +20,35 @@
  * smaller blocks add in L2 rather than L3, but BLIS then packs its operands for fewer rows; for leaves of 64 tokens at d_model = 512
  * packing weighs more, and narrow products do not care. */
 enum { BLOCK_FLOATS = 256 << 10, BLOCK_COLUMNS = 1024, BLOCK_MIN_ROWS = 64 };
-/* With bf16 operands there are few additions, and what counts is how often operands are packed. */
-enum { BLOCK_FLOATS_BF16 = 512 << 10 };
+/* Our kernels have few additions outside of their tiles, and what counts is how often operands are packed. */
+enum { BLOCK_FLOATS_OWN = 512 << 10 };
 
 static int n_threads_now = 1;
 static dgm_precision precision_now = DGM_PRECISION_FP32;
+static bool blis_now;
+
+/* DRAGOMAN_GEMM_SMALL_PATH=1 gives all to BLIS, small/skinny path on.  It is there for proofs only: the tests of bit identity must fail with it. */
+static bool small_path(void)
+{
+    static int on = -1;
+    if (on < 0) {
+        const char *text = getenv("DRAGOMAN_GEMM_SMALL_PATH");
+        on = text != NULL && strcmp(text, "1") == 0;
+    }
+    return on;
+}
+
+/* Our kernel for the precision that is set; NULL: BLIS. */
+static const dgm_product_kernels *own(void)
+{
+    static const dgm_product_kernels *bf16;
+    const char *missing;
+    if (precision_now == DGM_PRECISION_FP32) return blis_now || small_path() ? NULL : gemm_panels_fp32();
+    if (bf16 == NULL) bf16 = gemm_panels_bf16(&missing);
+    return bf16;
+}
+
+void dgm_gemm_use_blis(bool blis) { blis_now = blis; }
 
 void dgm_gemm_set_threads(int n_threads)
 {
@@ -34,7 +59,7 @@ void dgm_gemm_set_threads(int n_threads)
 dgm_err dgm_gemm_check_precision(dgm_precision precision)
 {
     const char *missing;
-    if (precision == DGM_PRECISION_FP32 || gemm_bf16_available(&missing)) return DGM_OK;
+    if (precision == DGM_PRECISION_FP32 || gemm_panels_bf16(&missing) != NULL) return DGM_OK;
     return DGM_FAIL(DGM_ERR_USAGE, "precision = bf16: %s; leave it out, or take precision = fp32", missing);
 }
 
@@ -47,39 +72,28 @@ void dgm_gemm_set_precision(dgm_precision precision)
 const char *dgm_gemm_bf16_family(void)
 {
     const char *missing;
-    return gemm_bf16_available(&missing) ? "avx512bf16" : NULL;
+    return gemm_panels_bf16(&missing) != NULL ? "avx512bf16" : NULL;
 }
 
 const char *dgm_gemm_version(void) { return bli_info_get_version_str(); }
 
-const char *dgm_gemm_family(void) { return bli_arch_string(bli_arch_query_id()); }
-
-/* DRAGOMAN_GEMM_SMALL_PATH=1 turns the small/skinny path on.  It is there for proofs only: the tests of bit identity must fail with it. */
-static bool small_path(void)
-{
-    static int on = -1;
-    if (on < 0) {
-        const char *text = getenv("DRAGOMAN_GEMM_SMALL_PATH");
-        on = text != NULL && strcmp(text, "1") == 0;
-    }
-    return on;
-}
+const char *dgm_gemm_family(void) { return gemm_panels_fp32() != NULL && !small_path() ? "fma" : bli_arch_string(bli_arch_query_id()); }
 
 static void zero(int64_t m, int64_t n, float *c, int64_t ldc)
 {
     for (int64_t i = 0; i < m; i++) memset(c + i * ldc, 0, (size_t)n * sizeof *c);
 }
 
-/* c = tree over parts of op(a) op(b), at least one of them not empty. */
-static void multiply_bf16(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, const int64_t *start, int n_parts, const float *a,
-                          int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc)
+/* c = tree over parts of op(a) op(b), at least one of them not empty, by a kernel of our own. */
+static void multiply_own(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, const int64_t *start, int n_parts, const float *a,
+                         int64_t lda, const float *b, int64_t ldb, float *c, int64_t ldc)
 {
     bool an = ta == DGM_GEMM_N, bn = tb == DGM_GEMM_N;
-    const gemm_bf16_operand rows = {a, m, an ? lda : 1, an ? 1 : lda}, columns = {b, n, bn ? 1 : ldb, bn ? ldb : 1};
-    gemm_bf16_product(&rows, &columns, start, n_parts, c, ldc, n_threads_now);
+    const dgm_operand rows = {a, m, an ? lda : 1, an ? 1 : lda}, columns = {b, n, bn ? 1 : ldb, bn ? ldb : 1};
+    gemm_panels_product(own(), &rows, &columns, start, n_parts, c, ldc, n_threads_now);
 }
 
-/* c = beta c + op(a) op(b), m, n and k at least 1. */
+/* c = beta c + op(a) op(b), m, n and k at least 1, by BLIS. */
 static void multiply(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_t k, const float *a, int64_t lda, const float *b,
                      int64_t ldb, float beta, float *c, int64_t ldc)
 {
@@ -105,7 +119,7 @@ void dgm_gemm(dgm_gemm_trans ta, dgm_gemm_trans tb, int64_t m, int64_t n, int64_
     if (m == 0 || n == 0) return;
     DGM_ASSERT(ldc >= n || m == 1);
     if (k == 0) zero(m, n, c, ldc);
-    else if (precision_now == DGM_PRECISION_BF16) multiply_bf16(ta, tb, m, n, (int64_t[]){0, k}, 1, a, lda, b, ldb, c, ldc);
+    else if (own() != NULL) multiply_own(ta, tb, m, n, (int64_t[]){0, k}, 1, a, lda, b, ldb, c, ldc);
     else multiply(ta, tb, m, n, k, a, lda, b, ldb, 0, c, ldc);
 }
 
@@ -131,7 +145,7 @@ static int64_t block_columns(int64_t n) { return DGM_MIN(n, (int64_t)BLOCK_COLUM
 
 static int64_t block_rows(int64_t n)
 {
-    int64_t rows = (precision_now == DGM_PRECISION_BF16 ? BLOCK_FLOATS_BF16 : BLOCK_FLOATS) / DGM_MAX(block_columns(n), 1);
+    int64_t rows = (own() != NULL ? BLOCK_FLOATS_OWN : BLOCK_FLOATS) / DGM_MAX(block_columns(n), 1);
     return DGM_MAX(rows, (int64_t)BLOCK_MIN_ROWS) / 16 * 16;
 }
 
@@ -148,19 +162,19 @@ static void product(const tree *t, int part, bool add, float *c, int64_t ldc)
 }
 
 /* Whether the subtree of n parts from lo on is one call; with one part a product always is. */
-static bool at_once(const tree *t, int lo, int n) { return precision_now == DGM_PRECISION_BF16 && gemm_bf16_fits(t->start + lo, n); }
+static bool at_once(const tree *t, int lo, int n) { return own() != NULL && gemm_panels_fit(own(), t->start + lo, n); }
 
 static void product_of_parts(const tree *t, int lo, int n, float *c, int64_t ldc)
 {
-    multiply_bf16(t->ta, DGM_GEMM_N, t->rows, t->columns, t->start + lo, n, t->ta == DGM_GEMM_N ? t->a + t->row * t->lda : t->a + t->row,
-                  t->lda, t->b + t->column, t->ldb, c, ldc);
+    multiply_own(t->ta, DGM_GEMM_N, t->rows, t->columns, t->start + lo, n, t->ta == DGM_GEMM_N ? t->a + t->row * t->lda : t->a + t->row,
+                 t->lda, t->b + t->column, t->ldb, c, ldc);
 }
 
 /* Whether BLIS may add a part's product to c itself: within one K block it rounds c + (whole product) once, as the addition would. */
 static bool adds_itself(const tree *t, int part)
 {
     int64_t k = t->start[part + 1] - t->start[part];
-    if (precision_now == DGM_PRECISION_BF16) return false;
+    if (own() != NULL) return false;
     return k >= 1 && k <= t->k_block;
 }
 

@@ -2,15 +2,19 @@
  *
  * VDPBF16PS adds two products of a lane to its sum at once, rounding in a way of its own and taking subnormal numbers for zero: every element
  * goes through the same instructions in the order of its pairs, so its bits depend on that order alone.  Operands are rounded while they
- * are laid into panels, which a product needs anyway: no bf16 copy of anything is kept in memory. */
-#include "gemm_bf16.h"
+ * are laid into panels, which a product needs anyway: no bf16 copy of anything is kept in memory.
+ *
+ * A word of a panel is a pair of bf16, the element of even position low: two neighbours along K, positions 2i and 2i + 1 counted from where the part
+ * of K begins, which one lane of the instruction multiplies and adds.  A part of odd length ends in a pair whose second half is zero. */
+#include "dgm/kernels.h"
 
 #include <immintrin.h>
+#include <stddef.h>
 
 #define UNROLL _Pragma("GCC unroll 16")
 #define INLINE static inline __attribute__((always_inline))
 
-enum { LANES = 16, VECTORS = BF16_COLUMNS / LANES, MAX_LEVELS = 9 };
+enum { LANES = 16, ROWS = 12, VECTORS = 2, COLUMNS = VECTORS * LANES, MAX_LEVELS = 9 };
 
 /* ---- panels ---- */
 
@@ -105,8 +109,8 @@ static void pack_end_to_end(int width, const float *x, int64_t row_stride, int64
     }
 }
 
-void gemm_bf16_pack(int width, const gemm_bf16_operand *x, int64_t row0, int64_t n_rows, const int64_t *start, int n_parts, int64_t panel_words,
-                    uint32_t *panels)
+static void pack(int width, const dgm_operand *x, int64_t row0, int64_t n_rows, const int64_t *start, int n_parts, int64_t panel_words,
+                 uint32_t *panels)
 {
     for (int part = 0; part < n_parts; part++) {
         int64_t k = start[part + 1] - start[part];
@@ -119,14 +123,14 @@ void gemm_bf16_pack(int width, const gemm_bf16_operand *x, int64_t row0, int64_t
 
 /* ---- the tile ---- */
 
-typedef struct { __m512 v[BF16_ROWS][VECTORS]; } sums;
+typedef struct { __m512 v[ROWS][VECTORS]; } sums;
 
-#define EACH_SUM(i, j) UNROLL for (int i = 0; i < BF16_ROWS; i++) UNROLL for (int j = 0; j < VECTORS; j++)
+#define EACH_SUM(i, j) UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < VECTORS; j++)
 
 /* s += the products of n_pairs pairs. */
 INLINE void add_products(int64_t n_pairs, const uint32_t *a, const uint32_t *b, sums *s)
 {
-    for (int64_t p = 0; p < n_pairs; p++, a += BF16_ROWS, b += BF16_COLUMNS) {
+    for (int64_t p = 0; p < n_pairs; p++, a += ROWS, b += COLUMNS) {
         __m512bh column[VECTORS];
         UNROLL for (int j = 0; j < VECTORS; j++) column[j] = (__m512bh)_mm512_loadu_si512(b + LANES * j);
         EACH_SUM(i, j) s->v[i][j] = _mm512_dpbf16_ps(s->v[i][j], (__m512bh)_mm512_set1_epi32((int)a[i]), column[j]);
@@ -135,15 +139,15 @@ INLINE void add_products(int64_t n_pairs, const uint32_t *a, const uint32_t *b, 
 
 INLINE void write_tile(const sums *s, int64_t rows, int64_t columns, float *c, int64_t ldc)
 {
-    if (rows == BF16_ROWS && columns == BF16_COLUMNS) {
+    if (rows == ROWS && columns == COLUMNS) {
         EACH_SUM(i, j) _mm512_storeu_ps(c + i * ldc + LANES * j, s->v[i][j]);
     } else {
         EACH_SUM(i, j) if (i < rows) _mm512_mask_storeu_ps(c + i * ldc + LANES * j, first(columns - LANES * j), s->v[i][j]);
     }
 }
 
-void gemm_bf16_tile(const int64_t *n_pairs, int n_parts, bool continues, const uint32_t *a, const uint32_t *b, int64_t rows, int64_t columns,
-                    float *c, int64_t ldc)
+static void tile(const int64_t *n_pairs, int n_parts, bool continues, const uint32_t *a, const uint32_t *b, int64_t rows, int64_t columns,
+                 float *c, int64_t ldc)
 {
     sums s, waiting[MAX_LEVELS]; /* left halves of the tree that wait for their right ones, largest first */
     int depth = 0;
@@ -151,7 +155,7 @@ void gemm_bf16_tile(const int64_t *n_pairs, int n_parts, bool continues, const u
         EACH_SUM(i, j) s.v[i][j] = _mm512_setzero_ps();
         if (continues) EACH_SUM(i, j) if (i < rows) s.v[i][j] = _mm512_maskz_loadu_ps(first(columns - LANES * j), c + i * ldc + LANES * j);
         add_products(n_pairs[part], a, b, &s);
-        a += n_pairs[part] * BF16_ROWS, b += n_pairs[part] * BF16_COLUMNS;
+        a += n_pairs[part] * ROWS, b += n_pairs[part] * COLUMNS;
         for (int ended = part; (ended & 1) != 0; ended >>= 1) {
             depth--;
             EACH_SUM(i, j) s.v[i][j] = _mm512_add_ps(waiting[depth].v[i][j], s.v[i][j]);
@@ -162,3 +166,6 @@ void gemm_bf16_tile(const int64_t *n_pairs, int n_parts, bool continues, const u
     }
     write_tile(&s, rows, columns, c, ldc);
 }
+
+extern const dgm_product_kernels dgm_product_kernels_bf16;
+const dgm_product_kernels dgm_product_kernels_bf16 = {ROWS, COLUMNS, 2, pack, tile, NULL};

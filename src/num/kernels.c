@@ -17,7 +17,8 @@
      &DGM_KERNELS_NAME(norm, name),                                                                                                \
      &DGM_KERNELS_NAME(softmax, name),                                                                                             \
      &DGM_KERNELS_NAME(sdpa, name),                                                                                                \
-     &DGM_KERNELS_NAME(decode, name)}
+     &DGM_KERNELS_NAME(decode, name),                                                                                              \
+     &DGM_KERNELS_NAME(product, name)}
 
 DGM_KERNELS_DECLARE(portable);
 static const dgm_kernels portable = TABLE(portable);
@@ -32,7 +33,7 @@ static bool has_avx512(void)
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
            __builtin_cpu_supports("avx512vl");
 }
-static bool has_avx2(void) { return __builtin_cpu_supports("avx2"); }
+static bool has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 #endif
 
 const dgm_kernels *dgm_kernels_find(const char *name)
