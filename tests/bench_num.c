@@ -46,23 +46,50 @@ static double best_s; /* of the turns of one measurement */
         }                                                                                                                         \
     } while (0)
 
-static void bench_product(const product *p, const char *by, dgm_precision precision)
+/* Who multiplies: by turns, so that a machine that gets slower is slower for all. */
+typedef struct {
+    const char *name;
+    bool blis;
+    dgm_precision precision;
+} multiplier;
+
+static const multiplier multipliers[] = {{"BLIS", true, DGM_PRECISION_FP32}, {"ours", false, DGM_PRECISION_FP32}, {"bf16", false, DGM_PRECISION_BF16}};
+enum { N_MULTIPLIERS = sizeof multipliers / sizeof *multipliers };
+
+static bool is_there(const multiplier *m)
 {
-    dgm_gemm_set_precision(precision);
-    dgm_gemm_use_blis(strcmp(by, "BLIS") == 0);
+    if (m->precision == DGM_PRECISION_BF16) return dgm_gemm_bf16_family() != NULL;
+    return m->blis || strcmp(dgm_gemm_family(), "fma") == 0;
+}
+
+static void bench_product(const product *p)
+{
     float *a = naive_floats(1, 1, p->m * p->k), *b = naive_floats(2, 1, p->k * p->n), *c = naive_memory((size_t)(p->m * p->n) * sizeof *c);
-    float *scratch = naive_memory((size_t)dgm_gemm_scratch_floats(p->n, p->n_parts) * sizeof *scratch);
     int64_t start[MAX_PARTS + 1], lda = p->leaves ? p->m : p->k;
-    double gflop = 2e-9 * (double)p->m * (double)p->n * (double)p->k;
     for (int i = 0; i <= p->n_parts; i++) start[i] = p->k * i / p->n_parts;
-    BEST_OF_TURNS(dgm_gemm(p->leaves ? DGM_GEMM_T : DGM_GEMM_N, DGM_GEMM_N, p->m, p->n, p->k, a, lda, b, p->n, c, p->n));
-    double whole_s = best_s;
-    BEST_OF_TURNS((p->leaves ? dgm_gemm_leaves : dgm_gemm_pieces)(p->m, p->n, start, p->n_parts, a, lda, b, p->n, c, p->n, scratch));
-    printf("%s %-4s %5lldx%-5lldx%-5lld whole %6.1f GFLOP/s   %2d parts %6.1f GFLOP/s\n", p->name, by, (long long)p->m, (long long)p->n, (long long)p->k,
-           gflop / whole_s, p->n_parts, gflop / best_s);
-    free(a), free(b), free(c), free(scratch);
-    dgm_gemm_set_precision(DGM_PRECISION_FP32);
+    double whole_s[N_MULTIPLIERS], parts_s[N_MULTIPLIERS], gflop = 2e-9 * (double)p->m * (double)p->n * (double)p->k;
+    for (int i = 0; i < N_MULTIPLIERS; i++) whole_s[i] = parts_s[i] = 1e9;
+    for (int turn = 0; turn < TURNS; turn++)
+        for (int i = 0; i < N_MULTIPLIERS; i++) {
+            if (!is_there(&multipliers[i])) continue;
+            dgm_gemm_use_blis(multipliers[i].blis);
+            dgm_gemm_set_precision(multipliers[i].precision);
+            float *scratch = naive_memory((size_t)dgm_gemm_scratch_floats(p->n, p->n_parts) * sizeof *scratch);
+            double start_s = cpu_s();
+            dgm_gemm(p->leaves ? DGM_GEMM_T : DGM_GEMM_N, DGM_GEMM_N, p->m, p->n, p->k, a, lda, b, p->n, c, p->n);
+            whole_s[i] = DGM_MIN(whole_s[i], cpu_s() - start_s);
+            start_s = cpu_s();
+            (p->leaves ? dgm_gemm_leaves : dgm_gemm_pieces)(p->m, p->n, start, p->n_parts, a, lda, b, p->n, c, p->n, scratch);
+            parts_s[i] = DGM_MIN(parts_s[i], cpu_s() - start_s);
+            free(scratch);
+        }
+    for (int i = 0; i < N_MULTIPLIERS; i++)
+        if (is_there(&multipliers[i]))
+            printf("%s %s %5lldx%-5lldx%-5lld whole %6.1f GFLOP/s   %2d parts %6.1f GFLOP/s\n", p->name, multipliers[i].name, (long long)p->m,
+                   (long long)p->n, (long long)p->k, gflop / whole_s[i], p->n_parts, gflop / parts_s[i]);
     dgm_gemm_use_blis(false);
+    dgm_gemm_set_precision(DGM_PRECISION_FP32);
+    free(a), free(b), free(c);
 }
 
 static void report(const char *name, double n) { printf("%-34s %7.3f ns/element\n", name, best_s * 1e9 / n); }
@@ -138,12 +165,7 @@ static void bench_sdpa(int64_t length, int64_t n_heads, int64_t d_head, bool cau
 int main(void)
 {
     printf("products %s, kernels %s, one thread, processor time, best of %d\n", dgm_gemm_family(), dgm_elem_family(), TURNS);
-    bool own = strcmp(dgm_gemm_family(), "fma") == 0, bf16 = dgm_gemm_bf16_family() != NULL;
-    for (size_t i = 0; i < sizeof products / sizeof *products; i++) {
-        bench_product(&products[i], "BLIS", DGM_PRECISION_FP32);
-        if (own) bench_product(&products[i], "ours", DGM_PRECISION_FP32);
-        if (bf16) bench_product(&products[i], "bf16", DGM_PRECISION_BF16);
-    }
+    for (size_t i = 0; i < sizeof products / sizeof *products; i++) bench_product(&products[i]);
     bench_rows();
     for (int causal = 0; causal < 2; causal++)
         for (int drop = 0; drop < 2; drop++) {

@@ -27,10 +27,11 @@ replace() {
 short() { # from the lines of checks to the names of cells
     sed -n 's/^[a-z ]*ok [0-9]* - //
         s/^dp \([0-9]*\) x tp \([0-9]*\), \([0-9]*\) threads*, micro_batch_tokens \([0-9]*\), from \([a-z]*\)\(.*\): the same.*/\1x\2;threads \3;micro \4;\5\6/
+        s/^2 ranks with kernels for \([a-z0-9]*\): the same.*/kernels \1/
         s/^from \([a-z]*\), killed.*/kills;\1/
         s/^\(prepare\) \(.*\): the same.*/\1;\2/
         s/^\([a-z]*\) on \([0-9]*\) ranks, batch_tokens \([0-9]*\), order \([0-9]*\): .*/\1 \2;batch \3;order \4/
-        /^[0-9]*x[0-9]\|^kills;\|^prepare;\|^translate [0-9]\|^eval [0-9]/ { s/;threads 1//; s/;micro 0//; s/;data//; s/;order 0//; s/;/ /g; s/, / /g; p; }'
+        /^[0-9]*x[0-9]\|^kernels \|^kills;\|^prepare;\|^translate [0-9]\|^eval [0-9]/ { s/;threads 1//; s/;micro 0//; s/;data//; s/;order 0//; s/;/ /g; s/, / /g; p; }'
 }
 
 # fault NAME "WHAT" TEST PARTS FILE OLD NEW [FILE OLD NEW]...: plants it, builds, runs, takes it out again.
@@ -90,18 +91,25 @@ fault too-early "a layer of gradients is sent before it is final" cli_grid cells
 
 # ---- products ----
 
-fault small-path "BLIS with its small path" cli_grid cells src/num/gemm.c 'on = text != NULL && strcmp(text, "1") == 0;' 'on = text == NULL;'
+fault small-path "products by BLIS with its small path" cli_grid cells src/num/gemm.c 'on = text != NULL && strcmp(text, "1") == 0;' 'on = text == NULL;'
 fault split-k "two threads share the length of a product" cli_grid cells src/num/gemm.c \
-    'rntm_t rntm;' 'if (n_threads_now > 1 && k > 1) {
+    'bool an = ta == DGM_GEMM_N, bn = tb == DGM_GEMM_N;' 'bool an = ta == DGM_GEMM_N, bn = tb == DGM_GEMM_N;
+    if (n_threads_now > 1 && n_parts == 1 && start[1] - start[0] > 1) {
         const int kept = n_threads_now;
-        const int64_t h = k / 2;
+        const int64_t h = (start[0] + start[1]) / 2;
+        float *half = malloc((size_t)(m * n) * sizeof *half);
         n_threads_now = 1;
-        multiply(ta, tb, m, n, h, a, lda, b, ldb, beta, c, ldc);
-        multiply(ta, tb, m, n, k - h, ta == DGM_GEMM_N ? a + h : a + h * lda, lda, tb == DGM_GEMM_N ? b + h * ldb : b + h, ldb, 1, c, ldc);
+        multiply_own(ta, tb, m, n, (int64_t[]){start[0], h}, 1, a, lda, b, ldb, half, n);
+        multiply_own(ta, tb, m, n, (int64_t[]){h, start[1]}, 1, a, lda, b, ldb, c, ldc);
+        for (int64_t i = 0; i < m; i++)
+            for (int64_t j = 0; j < n; j++) c[i * ldc + j] = half[i * n + j] + c[i * ldc + j];
+        free(half);
         n_threads_now = kept;
         return;
-    }
-    rntm_t rntm;'
+    }'
+
+fault unfused "kernels of one family round between multiplying and adding" cli_grid cells src/num/kernel_product.c \
+    '_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(s)))' '_mm256_add_ps(_mm256_mul_ps((__m256)(a), (__m256)(b)), (__m256)(s)))'
 
 # ---- random bits and batches ----
 

@@ -104,8 +104,9 @@ static void print_machine(const dgm_bench_result *r)
     gethostname(host, sizeof host - 1);
     dgm_machine_cpu(cpu, sizeof cpu);
     dgm_link_mpi_version(mpi, sizeof mpi);
-    printf("machine      %s: %s, %ld cores; %s; kernels %s, BLIS %s for %s\n", host, cpu, sysconf(_SC_NPROCESSORS_ONLN), mpi, dgm_elem_family(),
-           dgm_gemm_version(), dgm_gemm_family());
+    bool own = strcmp(dgm_gemm_family(), "fma") == 0;
+    printf("machine      %s: %s, %ld cores; %s; kernels %s, products by %s%s%s%s\n", host, cpu, sysconf(_SC_NPROCESSORS_ONLN), mpi, dgm_elem_family(),
+           own ? "these" : "BLIS ", own ? "" : dgm_gemm_version(), own ? "" : " for ", own ? "" : dgm_gemm_family());
     printf("ranks        %d (dp %d, tp %d) of %d thread%s\n", r->grid->size, r->grid->dp_size, r->grid->tp_size, r->settings->threads,
            r->settings->threads == 1 ? "" : "s");
     if (r->machine.peak_gflops > 0) print_ceilings(r);
