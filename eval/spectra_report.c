@@ -128,7 +128,7 @@ static double *fill_line(const dgm_spectrum *s, const char *label, double *point
         x[i] = s->n > 1 ? (double)i / (double)(s->n - 1) : 0;
         y[i] = s->value[0] > 0 ? fmax((double)s->value[i] / (double)s->value[0], SMALLEST_SHOWN) : 0;
     }
-    *line = (dgm_plot_line){label, x, y, s->n};
+    *line = (dgm_plot_line){.label = label, .x = x, .y = y, .n = s->n};
     return y + s->n;
 }
 

@@ -2,6 +2,8 @@
  * and once for dark mode. */
 #include "dgm/svg_plot.h"
 
+#include "dgm/mt_text.h"
+
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -10,7 +12,7 @@
 enum {
     PLOT_WIDTH = 318, PLOT_HEIGHT = 225,           /* of one plot with what is around it */
     LEFT = 62, RIGHT = 12, TOP = 30, BOTTOM = 40,  /* around the axes' frame */
-    MARGIN = 12, TITLE_HEIGHT = 34, LEGEND_HEIGHT = 20,
+    MARGIN = 12, TITLE_HEIGHT = 34, LEGEND_HEIGHT = 20, NOTE_HEIGHT = 15,
     MAX_LABELS = 256
 };
 
@@ -26,6 +28,7 @@ typedef struct {
     const char *label[MAX_LABELS];
     int n_labels;
     int width, legend_rows;
+    bool bands; /* there is an interval in the figure */
 } canvas;
 
 static void put(canvas *c, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -40,16 +43,20 @@ static void put(canvas *c, const char *format, ...)
     if (c->err == DGM_OK) c->err = dgm_text_append(c->svg, text, (size_t)n);
 }
 
-/* Text from elsewhere: what has a meaning in XML is written as an entity, control characters as spaces. */
+/* Text from elsewhere: what has a meaning in XML is written as an entity, control characters as spaces, bytes that are no UTF-8 (paths may
+ * have them) as U+FFFD. */
 static void put_text(canvas *c, const char *text)
 {
-    for (; text != NULL && *text != '\0' && c->err == DGM_OK; text++) {
-        unsigned char ch = (unsigned char)*text;
+    size_t n = text != NULL ? strlen(text) : 0, width;
+    for (size_t at = 0; at < n && c->err == DGM_OK; at += width) {
+        int32_t ch = dgm_mt_code_point(text, n, at, &width);
         if (ch == '<') put(c, "&lt;");
         else if (ch == '>') put(c, "&gt;");
         else if (ch == '&') put(c, "&amp;");
         else if (ch == '"') put(c, "&quot;");
-        else c->err = dgm_text_append(c->svg, ch < 0x20 ? " " : text, 1);
+        else if (ch < 0x20) put(c, " ");
+        else if (ch >= 0x80 && width == 1) put(c, "\xEF\xBF\xBD");
+        else c->err = dgm_text_append(c->svg, text + at, width);
     }
 }
 
@@ -75,8 +82,15 @@ static void collect_labels(canvas *c, const dgm_figure *f)
     for (int p = 0; p < f->n_plots; p++)
         for (int l = 0; l < f->plots[p].n_lines; l++) {
             const char *label = f->plots[p].lines[l].label;
+            c->bands |= f->plots[p].lines[l].y_lo != NULL;
             if (label != NULL && label_index(c, label) < 0 && c->n_labels < MAX_LABELS) c->label[c->n_labels++] = label;
         }
+}
+
+static void put_colour(canvas *c, int i, const char *hex)
+{
+    put(c, ".c%d{stroke:#%s}\n", i, hex);
+    if (c->bands) put(c, ".b%d{fill:#%s}\n", i, hex);
 }
 
 static void put_colours(canvas *c, bool ordered, bool dark)
@@ -85,14 +99,16 @@ static void put_colours(canvas *c, bool ordered, bool dark)
     const int(*ramp)[3] = dark ? ramp_dark : ramp_light;
     for (int i = 0; i < DGM_MAX(c->n_labels, 1); i++) {
         if (!ordered) {
-            put(c, ".c%d{stroke:#%s}\n", i, (dark ? palette_dark : palette_light)[i % N_PALETTE]);
+            put_colour(c, i, (dark ? palette_dark : palette_light)[i % N_PALETTE]);
             continue;
         }
         double at = c->n_labels > 1 ? (double)i * (N_STOPS - 1) / (c->n_labels - 1) : 0;
         int stop = DGM_MIN((int)at, N_STOPS - 2);
         int rgb[3];
+        char hex[16];
         for (int k = 0; k < 3; k++) rgb[k] = (int)lround(ramp[stop][k] + (at - stop) * (ramp[stop + 1][k] - ramp[stop][k]));
-        put(c, ".c%d{stroke:#%02x%02x%02x}\n", i, (unsigned)rgb[0], (unsigned)rgb[1], (unsigned)rgb[2]);
+        snprintf(hex, sizeof hex, "%02x%02x%02x", (unsigned)rgb[0] & 255, (unsigned)rgb[1] & 255, (unsigned)rgb[2] & 255);
+        put_colour(c, i, hex);
     }
 }
 
@@ -103,6 +119,8 @@ static void put_style(canvas *c, const dgm_figure *f)
            ".title{font-size:17px;font-weight:600;fill:#111}.plot{font-size:12.5px;font-weight:600;fill:#111}\n"
            ".back{fill:#fff}.frame{fill:none;stroke:#888}.grid{stroke:#e4e4e4}\n"
            ".line{fill:none;stroke-width:1.4;stroke-linejoin:round;stroke-linecap:round}.key{stroke-width:3}\n");
+    put(c, ".band{stroke:none;fill-opacity:.2}.bar{fill:none;stroke-width:3;stroke-opacity:.45}.dot{fill:none;stroke-width:5;stroke-linecap:round}\n"
+           "text.note{font-size:10px}\n");
     put_colours(c, f->ordered, false);
     put(c, "@media(prefers-color-scheme:dark){\n"
            "text{fill:#c8ccd0}.title,.plot{fill:#f2f4f6}.back{fill:#15181c}.frame{stroke:#777}.grid{stroke:#2c3137}\n");
@@ -138,6 +156,17 @@ typedef struct {
 
 static bool usable(double v, bool is_log) { return isfinite(v) && (!is_log || v > 0); }
 
+/* Whether point i can be shown at all, and whether its interval can. */
+static bool has_point(const dgm_plot *p, const dgm_plot_line *line, int64_t i)
+{
+    return usable(line->x[i], false) && usable(line->y[i], p->log_y);
+}
+
+static bool has_interval(const dgm_plot *p, const dgm_plot_line *line, int64_t i)
+{
+    return line->y_lo != NULL && line->y_hi != NULL && has_point(p, line, i) && usable(line->y_lo[i], p->log_y) && usable(line->y_hi[i], p->log_y);
+}
+
 static axis make_axis(const dgm_plot *p, bool of_y, double at, double length)
 {
     axis a = {of_y ? p->y_min : p->x_min, of_y ? p->y_max : p->x_max, of_y && p->log_y, at, length};
@@ -145,9 +174,10 @@ static axis make_axis(const dgm_plot *p, bool of_y, double at, double length)
     a.lo = INFINITY, a.hi = -INFINITY;
     for (int l = 0; l < p->n_lines; l++)
         for (int64_t i = 0; i < p->lines[l].n; i++) {
-            if (!usable(p->lines[l].x[i], false) || !usable(p->lines[l].y[i], p->log_y)) continue;
+            if (!has_point(p, &p->lines[l], i)) continue;
             double v = of_y ? p->lines[l].y[i] : p->lines[l].x[i];
             a.lo = fmin(a.lo, v), a.hi = fmax(a.hi, v);
+            if (of_y && has_interval(p, &p->lines[l], i)) a.lo = fmin(a.lo, p->lines[l].y_lo[i]), a.hi = fmax(a.hi, p->lines[l].y_hi[i]);
         }
     if (!(a.lo <= a.hi)) a.lo = 1, a.hi = 10; /* nothing to show */
     if (a.is_log && !(a.hi / a.lo > 1.01)) a.lo /= 2, a.hi *= 2;
@@ -184,10 +214,11 @@ static double nice_step(double range, int n)
     return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
 }
 
-static void put_ticks(canvas *c, const axis *a, bool of_y, double left, double bottom, double extent)
+static void put_ticks(canvas *c, const axis *a, bool of_y, bool whole, double left, double bottom, double extent)
 {
     if (!a->is_log) {
         double step = nice_step(a->hi - a->lo, 4);
+        if (whole) step = fmax(step, 1);
         for (double k = ceil(a->lo / step - 1e-9); k * step <= a->hi + 1e-9 * step; k++) put_tick(c, a, of_y, k == 0 ? 0 : k * step, left, bottom, extent);
         return;
     }
@@ -209,12 +240,12 @@ static void put_line(canvas *c, const dgm_plot *p, const dgm_plot_line *line, co
     bool drawing = false, open = false;
     double last_x = 0, last_y = 0;
     for (int64_t i = 0; i < line->n && c->err == DGM_OK; i++) {
-        if (!usable(line->x[i], false) || !usable(line->y[i], p->log_y)) {
+        if (!has_point(p, line, i)) {
             drawing = false;
             continue;
         }
         double x = place(ax, line->x[i]), y = place(ay, line->y[i]);
-        bool ends = i + 1 == line->n || !usable(line->x[i + 1], false) || !usable(line->y[i + 1], p->log_y);
+        bool ends = i + 1 == line->n || !has_point(p, line, i + 1);
         if (drawing && !ends && fabs(x - last_x) < 0.8 && fabs(y - last_y) < 0.8) continue;
         if (!open) put(c, "<path class=\"line c%d\" d=\"", DGM_MAX(0, label_index(c, line->label)));
         open = true;
@@ -226,15 +257,56 @@ static void put_line(canvas *c, const dgm_plot *p, const dgm_plot_line *line, co
     put(c, "\"/>\n");
 }
 
+static void put_dots(canvas *c, const dgm_plot *p, const dgm_plot_line *line, const axis *ax, const axis *ay)
+{
+    bool open = false;
+    for (int64_t i = 0; i < line->n && c->err == DGM_OK; i++) {
+        if (!has_point(p, line, i)) continue;
+        if (!open) put(c, "<path class=\"dot c%d\" d=\"", DGM_MAX(0, label_index(c, line->label)));
+        open = true;
+        put(c, "M%.1f %.1fh0.1", place(ax, line->x[i]), place(ay, line->y[i]));
+    }
+    if (open) put(c, "\"/>\n");
+}
+
+/* The intervals of points first .. last: there along the upper ends, back along the lower ones. */
+static void put_band(canvas *c, const dgm_plot_line *line, int64_t first, int64_t last, const axis *ax, const axis *ay)
+{
+    int colour = DGM_MAX(0, label_index(c, line->label));
+    if (first == last) {
+        put(c, "<path class=\"bar c%d\" d=\"M%.1f %.1fV%.1f\"/>\n", colour, place(ax, line->x[first]), place(ay, line->y_lo[first]),
+            place(ay, line->y_hi[first]));
+        return;
+    }
+    put(c, "<path class=\"band b%d\" d=\"", colour);
+    for (int64_t i = first; i <= last && c->err == DGM_OK; i++)
+        put(c, "%s%.1f %.1f", i == first ? "M" : "L", place(ax, line->x[i]), place(ay, line->y_hi[i]));
+    for (int64_t i = last; i >= first && c->err == DGM_OK; i--) put(c, "L%.1f %.1f", place(ax, line->x[i]), place(ay, line->y_lo[i]));
+    put(c, "Z\"/>\n");
+}
+
+static void put_bands(canvas *c, const dgm_plot *p, const dgm_plot_line *line, const axis *ax, const axis *ay)
+{
+    for (int64_t i = 0; i < line->n; i++) {
+        if (!has_interval(p, line, i)) continue;
+        int64_t first = i;
+        while (i + 1 < line->n && has_interval(p, line, i + 1)) i++;
+        put_band(c, line, first, i, ax, ay);
+    }
+}
+
 static void put_plot(canvas *c, const dgm_plot *p, double x, double y)
 {
     double left = x + LEFT, top = y + TOP, width = PLOT_WIDTH - LEFT - RIGHT, height = PLOT_HEIGHT - TOP - BOTTOM, bottom = top + height;
     axis ax = make_axis(p, false, left, width), ay = make_axis(p, true, bottom, -height);
     put_label(c, left, top - 9, "start", "plot", p->title);
-    put_ticks(c, &ax, false, left, bottom, height);
-    put_ticks(c, &ay, true, left, bottom, width);
+    put_ticks(c, &ax, false, p->whole_x, left, bottom, height);
+    put_ticks(c, &ay, true, false, left, bottom, width);
     put(c, "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" class=\"frame\"/>\n", left, top, width, height);
+    for (int l = 0; l < p->n_lines; l++) put_bands(c, p, &p->lines[l], &ax, &ay);
     for (int l = 0; l < p->n_lines; l++) put_line(c, p, &p->lines[l], &ax, &ay);
+    for (int l = 0; l < p->n_lines; l++)
+        if (p->lines[l].marks) put_dots(c, p, &p->lines[l], &ax, &ay);
     put_label(c, left + width / 2, bottom + 31, "middle", "axis", p->x_label);
     if (p->y_label != NULL) {
         put(c, "<g transform=\"translate(%.1f %.1f)rotate(-90)\">", x + 12, top + height / 2);
@@ -251,7 +323,7 @@ dgm_err dgm_svg_write(const dgm_figure *f, dgm_text *svg)
     collect_labels(&c, f);
     c.width = DGM_MAX(columns * PLOT_WIDTH, PLOT_WIDTH) + 2 * MARGIN;
     c.legend_rows = legend(&c, false);
-    int head = TITLE_HEIGHT + c.legend_rows * LEGEND_HEIGHT, height = head + rows * PLOT_HEIGHT + MARGIN;
+    int head = TITLE_HEIGHT + c.legend_rows * LEGEND_HEIGHT, foot = head + rows * PLOT_HEIGHT, height = foot + f->n_notes * NOTE_HEIGHT + MARGIN;
     put(&c, "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" style=\"max-width:100%%;height:auto\">\n",
         c.width, height, c.width, height);
     put(&c, "<title>");
@@ -265,6 +337,7 @@ dgm_err dgm_svg_write(const dgm_figure *f, dgm_text *svg)
     if (c.legend_rows > 0) legend(&c, true);
     for (int i = 0; i < f->n_plots; i++)
         put_plot(&c, &f->plots[i], MARGIN + (double)(i % columns) * PLOT_WIDTH, head + (double)(i / columns) * PLOT_HEIGHT);
+    for (int i = 0; i < f->n_notes; i++) put_label(&c, MARGIN, foot + i * NOTE_HEIGHT + 11, "start", "note", f->notes[i]);
     put(&c, "</svg>\n");
     return c.err;
 }

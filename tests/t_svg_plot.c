@@ -56,7 +56,7 @@ static int count(const char *s, const char *what)
 static void test_places(void)
 {
     const double x[] = {0, 5, 10}, y[] = {1, 10, 100};
-    const dgm_plot_line line = {"a", x, y, 3};
+    const dgm_plot_line line = {.label = "a", .x = x, .y = y, .n = 3};
     dgm_plot p = {.title = "p", .log_y = true, .lines = &line, .n_lines = 1};
     const dgm_figure f = {.title = "three points", .plots = &p, .n_plots = 1, .n_columns = 1};
     dgm_text svg = draw(&f);
@@ -85,8 +85,14 @@ static void test_places(void)
 static void test_odd_numbers(void)
 {
     const double x[] = {0, 1, 2, 3, 4, 5}, y[] = {1, NAN, 2, INFINITY, -1, 0}, same[] = {7, 7, 7, 7, 7, 7}, none[] = {NAN, NAN, NAN, NAN, NAN, NAN};
-    const dgm_plot_line lines[] = {{"gaps", x, y, 6}, {NULL, x, same, 6}, {"nothing", x, none, 6}, {"empty", NULL, NULL, 0}, {"a point", x, y, 1}};
-    for (int l = 0; l < 5; l++)
+    const dgm_plot_line lines[] = {{.label = "gaps", .x = x, .y = y, .n = 6},
+                                   {.x = x, .y = same, .n = 6},
+                                   {.label = "nothing", .x = x, .y = none, .n = 6},
+                                   {.label = "empty"},
+                                   {.label = "a point", .x = x, .y = y, .n = 1},
+                                   {.label = "odd intervals", .x = x, .y = same, .n = 6, .y_lo = y, .y_hi = same, .marks = true},
+                                   {.label = "no interval", .x = x, .y = same, .n = 6, .y_lo = none, .y_hi = none, .marks = true}};
+    for (int l = 0; l < (int)(sizeof lines / sizeof *lines); l++)
         for (int is_log = 0; is_log < 2; is_log++) {
             dgm_plot p = {.log_y = is_log, .lines = &lines[l], .n_lines = 1};
             const dgm_figure f = {.title = lines[l].label == NULL ? "a constant" : lines[l].label, .plots = &p, .n_plots = 1, .n_columns = 2};
@@ -98,12 +104,67 @@ static void test_odd_numbers(void)
         }
 }
 
+/* Two points with intervals, a gap, a point alone: a band, a bar, three dots. */
+static void test_intervals(void)
+{
+    const double x[] = {1, 2, 2.5, 3}, y[] = {10, 14, NAN, 12}, lo[] = {8, 10, 1, 11}, hi[] = {12, 18, 99, 13};
+    const dgm_plot_line line = {.label = "a", .x = x, .y = y, .n = 4, .y_lo = lo, .y_hi = hi, .marks = true};
+    dgm_plot p = {.whole_x = true, .y_min = 8, .y_max = 18, .lines = &line, .n_lines = 1};
+    const dgm_figure f = {.title = "intervals", .plots = &p, .n_plots = 1, .n_columns = 1};
+    dgm_text svg = draw(&f);
+    double frame[4] = {0}, at[8] = {0}, bar[3] = {0}, dot[2] = {0};
+    for (const char *r = svg.text; (r = strstr(r, "<rect x=")) != NULL; r++)
+        if (sscanf(r, "<rect x=\"%lf\" y=\"%lf\" width=\"%lf\" height=\"%lf\" class=\"frame\"", &frame[0], &frame[1], &frame[2], &frame[3]) == 4) break;
+    const char *band = strstr(svg.text, "class=\"band b0\" d=\""), *only = strstr(svg.text, "class=\"bar c0\" d=\"");
+    tap_ok(well_formed(svg.text), "intervals: well formed");
+    tap_ok(band != NULL && only != NULL && count(svg.text, "class=\"band") == 1 && count(svg.text, "class=\"bar") == 1, "a band and a bar");
+    tap_ok(band != NULL && sscanf(band, "class=\"band b0\" d=\"M%lf %lfL%lf %lfL%lf %lfL%lf %lfZ", &at[0], &at[1], &at[2], &at[3], &at[4], &at[5], &at[6],
+                                  &at[7]) == 8, "the band has four corners");
+    tap_near(at[0], frame[0], 0.11, "it begins at the first point");
+    tap_near(at[1], frame[1] + 0.6 * frame[3], 0.11, "at the upper end of its interval");
+    tap_near(at[3], frame[1], 0.11, "and goes to that of the second");
+    tap_near(at[5], frame[1] + 0.8 * frame[3], 0.11, "then its lower end");
+    tap_near(at[6], frame[0], 0.11, "and back to the first point");
+    tap_near(at[7], frame[1] + frame[3], 0.11, "and the lower end of its interval");
+    tap_ok(only != NULL && sscanf(only, "class=\"bar c0\" d=\"M%lf %lfV%lf", &bar[0], &bar[1], &bar[2]) == 3, "the bar is an upright line");
+    tap_near(bar[0], frame[0] + frame[2], 0.11, "at the last point");
+    tap_near(fabs(bar[2] - bar[1]), 0.2 * frame[3], 0.11, "as long as its interval");
+    const char *dots = strstr(svg.text, "class=\"dot c0\" d=\"");
+    tap_ok(dots != NULL && sscanf(dots, "class=\"dot c0\" d=\"M%lf %lf", &dot[0], &dot[1]) == 2, "there are dots");
+    tap_near(dot[1], frame[1] + 0.8 * frame[3], 0.11, "the first at its value");
+    tap_int(dots != NULL ? count(dots, "h0.1") : 0, 3, "one for each point");
+    tap_ok(strstr(svg.text, ">1.5<") == NULL && strstr(svg.text, ">3<") != NULL, "only whole numbers are marked on the x axis");
+    dgm_text_fini(&svg);
+    p.y_min = p.y_max = 0;
+    svg = draw(&f);
+    band = strstr(svg.text, "class=\"band b0\" d=\"");
+    tap_ok(band != NULL && sscanf(band, "class=\"band b0\" d=\"M%lf %lfL%lf %lf", &at[0], &at[1], &at[2], &at[3]) == 4 && at[3] > frame[1] + 0.11,
+           "the axis has room for the intervals");
+    dgm_text_fini(&svg);
+}
+
+static double height(const char *svg)
+{
+    double h = 0;
+    const char *at = strstr(svg, " height=\"");
+    return at != NULL && sscanf(at, " height=\"%lf", &h) == 1 ? h : 0;
+}
+
+static double lowest_text(const char *svg)
+{
+    double x, y, lowest = 0;
+    for (; (svg = strstr(svg, "<text ")) != NULL; svg++)
+        if (sscanf(svg, "<text x=\"%lf\" y=\"%lf\"", &x, &y) == 2) lowest = fmax(lowest, y);
+    return lowest;
+}
+
 static void test_text(void)
 {
     const double x[] = {0, 1}, y[] = {0, 1};
-    const dgm_plot_line line = {"a < b & \"c\"", x, y, 2}, other = {"größer", x, y, 2};
+    const dgm_plot_line line = {.label = "a < b & \"c\"", .x = x, .y = y, .n = 2}, other = {.label = "größer", .x = x, .y = y, .n = 2};
+    const char *const notes[] = {"a|b:1", "1 < 2", "\xff\xc3z"};
     const dgm_plot p[] = {{.title = "<script>", .x_label = "&amp;", .y_label = "\x01", .lines = &line, .n_lines = 1}, {.lines = &other, .n_lines = 1}};
-    const dgm_figure f = {.title = "</svg>", .description = "a]]>b", .plots = p, .n_plots = 2, .n_columns = 2};
+    const dgm_figure f = {.title = "</svg>", .description = "a]]>b", .plots = p, .n_plots = 2, .n_columns = 2, .notes = notes, .n_notes = 3};
     dgm_text svg = draw(&f);
     tap_ok(well_formed(svg.text), "markup in titles and labels is text");
     tap_ok(strstr(svg.text, "<script") == NULL && strstr(svg.text, "&lt;script&gt;") != NULL, "a script is none");
@@ -112,6 +173,9 @@ static void test_text(void)
     tap_ok(strstr(svg.text, "http") == strstr(svg.text, "http://www.w3.org/2000/svg") && count(svg.text, "http") == 1 && strstr(svg.text, "url(") == NULL,
            "nothing is loaded from elsewhere");
     tap_int(count(svg.text, "class=\"key"), 2, "two labels, two keys");
+    tap_ok(strstr(svg.text, ">a|b:1</text>") != NULL && strstr(svg.text, ">1 &lt; 2</text>") != NULL, "notes are text, too");
+    tap_ok(strstr(svg.text, ">\xEF\xBF\xBD\xEF\xBF\xBDz</text>") != NULL, "bytes that are no UTF-8 are replaced");
+    tap_ok(lowest_text(svg.text) < height(svg.text), "and stand inside of the drawing");
     dgm_text_fini(&svg);
     const dgm_figure nothing = {.title = "nothing", .n_columns = 1};
     svg = draw(&nothing);
@@ -129,7 +193,7 @@ static void test_many(void)
     for (int i = 0; i < N; i++) x[i] = i, y[i] = exp(-1e-4 * i);
     for (int l = 0; l < LINES; l++) {
         snprintf(label[l], sizeof label[l], "layer %d", l);
-        lines[l] = (dgm_plot_line){label[l], x, y, N};
+        lines[l] = (dgm_plot_line){.label = label[l], .x = x, .y = y, .n = N};
     }
     const dgm_plot p = {.lines = lines, .n_lines = LINES};
     const dgm_figure f = {.title = "many lines", .plots = &p, .n_plots = 1, .n_columns = 1, .ordered = true};
@@ -149,6 +213,7 @@ int main(void)
 {
     test_places();
     test_odd_numbers();
+    test_intervals();
     test_text();
     test_many();
     return tap_done();
