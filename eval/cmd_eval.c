@@ -1,17 +1,15 @@
-/* dragoman eval: what a model is worth on sentence pairs: its loss on the references, and the score of its translations. */
+/* dragoman eval: what a model is worth on sentence pairs: its loss on the references, and the score of its translations; the same for every
+ * checkpoint of a run; the singular values of its matrices. */
 #include "dgm/cli.h"
 #include "dgm/coll.h"
-#include "dgm/corpus.h"
+#include "dgm/each.h"
+#include "dgm/evaluate.h"
 #include "dgm/io.h"
+#include "dgm/json_text.h"
 #include "dgm/log.h"
-#include "dgm/pair_scores.h"
-#include "dgm/score_pairs.h"
-#include "dgm/scoring.h"
+#include "dgm/run_record.h"
 #include "dgm/spectra.h"
-#include "dgm/timer.h"
-#include "dgm/translator.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,209 +23,54 @@ static const dgm_option options[] = {
     {"line_scores", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where the log-probability of each reference goes, and its number of tokens"},
     {"token_scores", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where the log-probability of each of its tokens goes, a line of JSON each"},
     {"width", DGM_OPTION_INT, "1", 0, 15, NULL, "N", "decimals of the printed scores"},
+    {"each", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "RUN", "every checkpoint of a run and its result, instead of one model"},
+    {"data", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "DATA", "with --each and without --src: where the run's data is now"},
     {"spectra", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "MODEL", "the singular values of a model's matrices instead; needs no sentences"},
-    {"svg", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "with --spectra: where a drawing of their decay goes"},
-    {"json", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "JSON with all digits"},
+    {"svg", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "with --each or --spectra: where a drawing of the curves goes"},
+    {"json_out", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where JSON with all digits goes, besides what is printed"},
+    {"json", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "print JSON with all digits"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
 
-enum { SCORE_ROWS = 1024, MAX_REF_TOKENS = DGM_CORPUS_MAX_LINE }; /* a reference may have as many as a line can */
-
-typedef struct {
-    const dgm_config *config;
-    const dgm_grid *grid;
-    dgm_translate_options options;
-    dgm_metric_choice metrics;
-    dgm_translator *translator;
-    /* rank 0 */
-    dgm_lines src, *refs;
-    int n_refs;
-    dgm_text hyps;      /* all translations, a line each */
-    int64_t n_words;    /* of the first reference */
-    dgm_metric_score scores[DGM_N_METRICS];
-    /* all ranks */
-    dgm_sentence_list src_tokens, ref_tokens;
-    int64_t n_lines;
-    dgm_pair_loss loss;
-    dgm_pair_scores forced; /* of each line and token, where they are wanted */
-} evaluation;
-
-/* ---- reading, on rank 0 ---- */
-
-static dgm_err check_files(const dgm_config *config)
+/* Standard output is for the scores. */
+static dgm_err check_outputs(const dgm_config *config)
 {
-    const char *hyp_out = dgm_config_text(config, "hyp_out");
-    if (hyp_out != NULL && strcmp(hyp_out, "-") == 0)
-        return DGM_FAIL(DGM_ERR_USAGE, "--hyp-out -: standard output is for the scores; name a file, or use translate");
-    int n = strcmp(dgm_config_text(config, "src"), "-") == 0;
-    for (int i = 0; i < dgm_config_count(config, "ref"); i++) n += strcmp(dgm_config_item(config, "ref", i), "-") == 0;
-    return n <= 1 ? DGM_OK : DGM_FAIL(DGM_ERR_USAGE, "standard input (-) can be read once, not %d times", n);
-}
-
-static dgm_err read_files(evaluation *e)
-{
-    int n = dgm_config_count(e->config, "ref");
-    DGM_TRY(dgm_lines_read(dgm_config_text(e->config, "src"), false, &e->src));
-    e->refs = calloc((size_t)n, sizeof *e->refs);
-    if (e->refs == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d references", n);
-    for (; e->n_refs < n; e->n_refs++) {
-        DGM_TRY(dgm_lines_read(dgm_config_item(e->config, "ref", e->n_refs), false, &e->refs[e->n_refs]));
-        dgm_err err = dgm_lines_check_aligned(&e->src, &e->refs[e->n_refs]);
-        if (err != DGM_OK) {
-            e->n_refs++; /* it holds memory */
-            return err;
-        }
+    static const char *const files[][2] = {{"hyp_out", "--hyp-out"}, {"json_out", "--json-out"}, {"svg", "--svg"}};
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        const char *path = dgm_config_text(config, files[i][0]);
+        if (path != NULL && strcmp(path, "-") == 0)
+            return DGM_FAIL(DGM_ERR_USAGE, "%s -: standard output is for the scores; name a file%s", files[i][1], i == 0 ? ", or use translate" : "");
     }
-    return e->src.n > 0 ? DGM_OK : DGM_FAIL(DGM_ERR_INPUT, "%s is empty: there is nothing to evaluate", e->src.name);
-}
-
-/* Of a source a blank line has no tokens, as in translate; a reference is what it is. */
-static dgm_err encode(const dgm_tokenizer *tokenizer, const dgm_lines *lines, bool is_source, int64_t max_tokens, dgm_sentence_list *out)
-{
-    dgm_tokenizer_state *state = NULL;
-    dgm_err err = dgm_tokenizer_state_create(tokenizer, &state);
-    for (int64_t i = 0; i < lines->n && err == DGM_OK; i++) {
-        size_t n_bytes = lines->line[i].n_bytes;
-        if (is_source && dgm_translate_is_blank(lines->line[i].text, n_bytes)) n_bytes = 0;
-        err = dgm_sentence_list_encode(out, state, lines->line[i].text, n_bytes, max_tokens, lines->name, i + 1);
-    }
-    dgm_tokenizer_state_destroy(state);
-    return err;
-}
-
-static int64_t count_words(const dgm_lines *lines)
-{
-    int64_t n = 0;
-    for (int64_t i = 0; i < lines->n; i++) {
-        bool inside = false;
-        size_t width;
-        for (size_t at = 0; at < lines->line[i].n_bytes; at += width) {
-            bool space = dgm_mt_is_white_space(dgm_mt_code_point(lines->line[i].text, lines->line[i].n_bytes, at, &width));
-            n += !space && !inside;
-            inside = !space;
-        }
-    }
-    return n;
-}
-
-static dgm_err read_pairs(evaluation *e)
-{
-    DGM_TRY(read_files(e));
-    DGM_TRY(encode(e->translator->src_tokenizer, &e->src, true, e->options.max_src_tokens, &e->src_tokens));
-    DGM_TRY(encode(e->translator->tgt_tokenizer, &e->refs[0], false, MAX_REF_TOKENS, &e->ref_tokens));
-    e->n_words = count_words(&e->refs[0]);
     return DGM_OK;
 }
 
-/* ---- measuring, on all ranks ---- */
-
-static dgm_err measure_loss(evaluation *e)
+static dgm_err read_options(const dgm_config *config, dgm_evaluate_options *out)
 {
-    dgm_transformer *transformer = NULL;
-    dgm_pair *pairs = malloc((size_t)e->n_lines * sizeof *pairs);
-    dgm_err err = pairs != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld pairs", (long long)e->n_lines);
-    for (int64_t i = 0; err == DGM_OK && i < e->n_lines; i++) {
-        const dgm_sentence *s = &e->src_tokens.sentence[i], *r = &e->ref_tokens.sentence[i];
-        pairs[i] = (dgm_pair){s->ids, r->ids, (int32_t)s->n, (int32_t)r->n};
-    }
-    if (err == DGM_OK)
-        err = dgm_pair_scores_init(dgm_config_text(e->config, "line_scores"), dgm_config_text(e->config, "token_scores"), pairs, e->n_lines,
-                                   &e->forced);
-    if (err == DGM_OK) err = dgm_transformer_create(e->translator->models[0].params, dgm_grid_single(), &transformer);
-    DGM_GOTO(dgm_coll_agree(e->grid, DGM_AXIS_WORLD, err));
-    err = dgm_score_pairs(e->grid, transformer, &e->translator->models[0].weights, (float)dgm_config_real(e->config, "label_smoothing"), SCORE_ROWS,
-                          pairs, e->n_lines, &e->loss, e->forced.lines, e->forced.tokens);
-fail:
-    dgm_transformer_destroy(transformer);
-    free(pairs);
-    return err;
+    *out = (dgm_evaluate_options){.label_smoothing = dgm_config_real(config, "label_smoothing"), .width = (int)dgm_config_int(config, "width"),
+                                  .hyp_out = dgm_config_text(config, "hyp_out"), .line_scores = dgm_config_text(config, "line_scores"),
+                                  .token_scores = dgm_config_text(config, "token_scores")};
+    DGM_TRY(dgm_translate_options_read(config, &out->translate));
+    return dgm_metric_choice_read(config, false, &out->metrics);
 }
 
-/* The translations as text in e->hyps, and where its lines are; the caller frees `lines`. */
-static dgm_err write_translations(evaluation *e, const dgm_hypotheses *found, dgm_mt_span **lines)
+/* ---- one model ---- */
+
+static dgm_err model_json(const dgm_config *config, const dgm_eval_pairs *pairs, const dgm_evaluation *e, dgm_text *out)
 {
-    dgm_err err = DGM_OK;
-    dgm_mt_span *line = calloc((size_t)e->n_lines, sizeof *line);
-    if (line == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%lld translations", (long long)e->n_lines);
-    for (int64_t i = 0; err == DGM_OK && i < e->n_lines; i++) {
-        size_t start = e->hyps.bytes;
-        if (found[i].n > 0) err = dgm_translate_text(e->translator->tgt_tokenizer, &found[i].best[0], &e->hyps);
-        line[i].n_bytes = e->hyps.bytes - start;
-        if (err == DGM_OK) err = dgm_text_append(&e->hyps, "\n", 1);
-    }
-    const char *at = e->hyps.text; /* it moves no more */
-    for (int64_t i = 0; err == DGM_OK && i < e->n_lines; at += line[i++].n_bytes + 1) line[i].text = at;
-    *lines = line;
-    return err;
-}
-
-static dgm_err score_translations(evaluation *e, const dgm_hypotheses *found)
-{
-    dgm_scoring scoring = {0};
-    dgm_text_counts counts = {0};
-    char name[] = "the translations";
-    dgm_lines hyp = {.name = name, .n = e->n_lines};
-    dgm_err err = write_translations(e, found, &hyp.line);
-    if (err == DGM_OK) err = dgm_scoring_init(&scoring, &e->metrics, e->n_refs);
-    if (err == DGM_OK) err = dgm_scoring_count(&scoring, &hyp, e->refs, e->metrics.n_resamples > 0, &counts);
-    if (err == DGM_OK) err = dgm_scoring_report(&scoring, &counts, e->scores);
-    dgm_text_counts_fini(&counts);
-    dgm_scoring_fini(&scoring);
-    free(hyp.line);
-    return err;
-}
-
-static dgm_err measure_translations(evaluation *e)
-{
-    double start = dgm_timer_now();
-    dgm_hypotheses *found = calloc((size_t)e->n_lines, sizeof *found);
-    dgm_err err = found != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld translations", (long long)e->n_lines);
-    DGM_GOTO(dgm_coll_agree(e->grid, DGM_AXIS_WORLD, err));
-    DGM_GOTO(dgm_translate_sentences(e->grid, e->translator->search, &e->options, e->src_tokens.sentence, e->n_lines, found));
-    err = dgm_coll_agree(e->grid, DGM_AXIS_WORLD, e->grid->rank == 0 ? score_translations(e, found) : DGM_OK);
-    double seconds = dgm_timer_now() - start;
-    dgm_log(DGM_LOG_INFO, "%lld lines translated in %.1f s: %.0f lines/s", (long long)e->n_lines, seconds,
-            (double)e->n_lines / DGM_MAX(seconds, 1e-9));
-fail:
-    for (int64_t i = 0; found != NULL && i < e->n_lines; i++) dgm_hypotheses_fini(&found[i]);
-    free(found);
-    return err;
-}
-
-/* ---- showing, on rank 0 ---- */
-
-/* NULL in JSON where a number is infinite or has nothing to be of. */
-static json_t *number(double x) { return isfinite(x) ? json_real(x) : json_null(); }
-
-static dgm_err show_json(const evaluation *e, double loss, double nll, double per_token, double per_word)
-{
-    int64_t n_src = e->src_tokens.ids.n + e->n_lines;
-    json_t *json = json_pack("{s:s, s:s, s:I, s:I, s:I, s:I, s:f, s:o, s:o, s:o, s:o}", "model", dgm_config_text(e->config, "model"),
-                             "src", e->src.name, "lines", (json_int_t)e->n_lines, "src_tokens", (json_int_t)n_src, "ref_tokens",
-                             (json_int_t)e->loss.n_tokens, "ref_words", (json_int_t)e->n_words, "label_smoothing",
-                             dgm_config_real(e->config, "label_smoothing"), "loss", number(loss), "nll", number(nll), "perplexity",
-                             number(per_token), "perplexity_per_word", number(per_word));
-    for (int m = 0; json != NULL && m < e->metrics.n_metrics; m++) {
-        json_t *score = dgm_metric_json(&e->scores[m], (int)dgm_config_int(e->config, "width"));
-        if (json_object_set_new(json, dgm_metric_kind_name(e->metrics.metric[m].kind), score) == 0) continue;
-        json_decref(json);
-        json = NULL;
-    }
-    if (json == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "JSON of the evaluation");
-    int failed = json_dumpf(json, stdout, JSON_INDENT(1));
-    putchar('\n');
+    const char *model = dgm_config_text(config, "model");
+    json_t *json = json_object();
+    int failed = json_object_set_new(json, "model", dgm_json_text(model, strlen(model)));
+    failed |= json_object_set_new(json, "src", dgm_json_text(pairs->src.name, strlen(pairs->src.name)));
+    dgm_err err = failed ? DGM_FAIL(DGM_ERR_NOMEM, "JSON of the evaluation") : dgm_evaluation_json(e, (int)dgm_config_int(config, "width"), json);
+    char *text = err == DGM_OK ? json_dumps(json, JSON_INDENT(1)) : NULL;
+    if (err == DGM_OK) err = text != NULL ? dgm_text_printf(out, "%s\n", text) : DGM_FAIL(DGM_ERR_NOMEM, "JSON of the evaluation");
+    free(text);
     json_decref(json);
-    return failed ? DGM_FAIL(DGM_ERR_IO, "standard output: the evaluation could not be written") : DGM_OK;
+    return err;
 }
 
-static dgm_err show(const evaluation *e)
+static void print_model(const dgm_config *config, const dgm_evaluation *e)
 {
-    double n = (double)e->loss.n_tokens, loss = e->loss.smoothed / n, nll = e->loss.nll / n;
-    double per_token = exp(nll), per_word = e->n_words > 0 ? exp(e->loss.nll / (double)e->n_words) : INFINITY;
-    const char *hyp_out = dgm_config_text(e->config, "hyp_out");
-    if (hyp_out != NULL) DGM_TRY(dgm_io_write_file(hyp_out, e->hyps.text, e->hyps.bytes));
-    DGM_TRY(dgm_pair_scores_write(&e->forced, e->translator->tgt_tokenizer, e->ref_tokens.sentence, e->n_lines));
-    if (dgm_config_flag(e->config, "json")) return show_json(e, loss, nll, per_token, per_word);
     printf("lines                  %lld\n"
            "source tokens          %lld\n"
            "reference tokens       %lld\n"
@@ -235,71 +78,173 @@ static dgm_err show(const evaluation *e)
            "label-smoothed loss    %.4f per token (smoothing %g)\n"
            "neg. log-likelihood    %.4f per token\n"
            "perplexity             %.3f per token, %.3f per word\n",
-           (long long)e->n_lines, (long long)(e->src_tokens.ids.n + e->n_lines), (long long)e->loss.n_tokens, (long long)e->n_words, loss,
-           dgm_config_real(e->config, "label_smoothing"), nll, per_token, per_word);
-    dgm_metric_print_all(stdout, "", e->scores, e->metrics.n_metrics, &(dgm_metric_style){.width = (int)dgm_config_int(e->config, "width")});
-    return DGM_OK;
+           (long long)e->n_lines, (long long)e->n_src_tokens, (long long)e->n_ref_tokens, (long long)e->n_ref_words, e->loss, e->label_smoothing,
+           e->nll, e->perplexity, e->perplexity_per_word);
+    dgm_metric_print_all(stdout, "", e->score, e->n_scores, &(dgm_metric_style){.width = (int)dgm_config_int(config, "width")});
 }
 
-static dgm_err evaluate(evaluation *e)
+static dgm_err show_model(const dgm_config *config, const dgm_eval_pairs *pairs, const dgm_evaluation *e)
 {
-    DGM_TRY(dgm_config_require(e->config, "model"));
-    DGM_TRY(dgm_config_require(e->config, "src"));
-    DGM_TRY(dgm_config_require(e->config, "ref"));
-    DGM_TRY(check_files(e->config));
-    DGM_TRY(dgm_translate_options_read(e->config, &e->options));
-    DGM_TRY(dgm_metric_choice_read(e->config, false, &e->metrics));
-    DGM_TRY(dgm_translator_open(dgm_config_text(e->config, "model"), e->grid, &e->translator));
-    DGM_TRY(dgm_coll_agree(e->grid, DGM_AXIS_WORLD, e->grid->rank == 0 ? read_pairs(e) : DGM_OK));
-    DGM_TRY(dgm_sentence_list_broadcast(e->grid, &e->src_tokens));
-    DGM_TRY(dgm_sentence_list_broadcast(e->grid, &e->ref_tokens));
-    e->n_lines = e->src_tokens.n;
-    DGM_TRY(measure_loss(e));
-    DGM_TRY(measure_translations(e));
-    return dgm_coll_agree(e->grid, DGM_AXIS_WORLD, e->grid->rank == 0 ? show(e) : DGM_OK);
+    const char *path = dgm_config_text(config, "json_out");
+    dgm_text json = {0};
+    dgm_err err = model_json(config, pairs, e, &json);
+    if (err == DGM_OK && path != NULL) err = dgm_io_write_file(path, json.text, json.bytes);
+    if (err == DGM_OK && dgm_config_flag(config, "json")) fwrite(json.text, 1, json.bytes, stdout);
+    else if (err == DGM_OK) print_model(config, e);
+    dgm_text_fini(&json);
+    if (err == DGM_OK && ferror(stdout)) err = DGM_FAIL(DGM_ERR_IO, "standard output: the evaluation could not be written");
+    return err;
+}
+
+static dgm_err evaluate(const dgm_config *config, const dgm_grid *grid, dgm_eval_pairs *pairs, dgm_translator **translator)
+{
+    dgm_evaluate_options how;
+    dgm_evaluation e;
+    DGM_TRY(dgm_config_require(config, "model"));
+    DGM_TRY(dgm_config_require(config, "src"));
+    DGM_TRY(dgm_config_require(config, "ref"));
+    DGM_TRY(read_options(config, &how));
+    DGM_TRY(dgm_translator_open(dgm_config_text(config, "model"), grid, translator));
+    DGM_TRY(dgm_eval_pairs_read(config, grid, pairs));
+    DGM_TRY(dgm_evaluate(*translator, pairs, &how, grid, &e));
+    dgm_log(DGM_LOG_INFO, "%lld lines translated in %.1f s: %.0f lines/s", (long long)e.n_lines, e.translate_s,
+            (double)e.n_lines / DGM_MAX(e.translate_s, 1e-9));
+    return dgm_coll_agree(grid, DGM_AXIS_WORLD, grid->rank == 0 ? show_model(config, pairs, &e) : DGM_OK);
+}
+
+static dgm_err run_pairs(const dgm_config *config, const dgm_grid *grid)
+{
+    dgm_eval_pairs pairs = {0};
+    dgm_translator *translator = NULL;
+    dgm_err err = evaluate(config, grid, &pairs, &translator);
+    dgm_eval_pairs_fini(&pairs);
+    dgm_translator_close(translator);
+    return err;
+}
+
+/* ---- every checkpoint of a run ---- */
+
+static dgm_err check_each(const dgm_config *config)
+{
+    static const char *const others[][2] = {{"model", "--model"}, {"hyp_out", "--hyp-out"}, {"line_scores", "--line-scores"},
+                                            {"token_scores", "--token-scores"}};
+    const char *svg = dgm_config_text(config, "svg"), *json = dgm_config_text(config, "json_out");
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (dgm_config_given(config, others[i][0]))
+            return DGM_FAIL(DGM_ERR_USAGE, "--each is about all checkpoints of a run, %s about one model: leave one of them out", others[i][1]);
+    if (svg != NULL && json != NULL && strcmp(svg, json) == 0)
+        return DGM_FAIL(DGM_ERR_USAGE, "--svg and --json-out are both %s: give two names", svg);
+    if (!dgm_config_has(config, "src") && !dgm_config_has(config, "ref")) return DGM_OK;
+    DGM_TRY(dgm_config_require(config, "src"));
+    DGM_TRY(dgm_config_require(config, "ref"));
+    if (!dgm_config_given(config, "data")) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "--data and --src: the pairs are those of the validation part of DATA or those of files, not both");
+}
+
+/* Where the run's DATA is: where --data says, in the run, or where it lay in training.  The caller frees *path; *hash as in run.json. */
+static dgm_err find_data(const dgm_config *config, const char *run, char **path, char **hash)
+{
+    const char *given = dgm_config_text(config, "data");
+    json_t *record = NULL;
+    DGM_TRY(dgm_run_record_read(run, &record));
+    char *own = dgm_io_join(run, "data"), *was = dgm_run_record_text(record, NULL, "data_path");
+    dgm_err err = DGM_OK;
+    *hash = dgm_run_record_text(record, NULL, "data");
+    *path = given != NULL ? strdup(given) : own != NULL && dgm_io_is_dir(own) ? strdup(own) : was != NULL ? strdup(was) : NULL;
+    if (*path == NULL || *hash == NULL) err = DGM_FAIL(DGM_ERR_INPUT, "%s/run.json does not say which data the run had: give --src and --ref", run);
+    else if (!dgm_io_is_dir(*path))
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: the run's data is not there: say where it is with --data, or give --src and --ref", *path);
+    json_decref(record);
+    free(own);
+    free(was);
+    return err;
+}
+
+static dgm_err open_data(const dgm_config *config, const dgm_grid *grid, dgm_eval_pairs *pairs)
+{
+    const char *run = dgm_config_text(config, "each");
+    char *path = NULL, *hash = NULL;
+    dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, find_data(config, run, &path, &hash));
+    if (err == DGM_OK) err = dgm_eval_pairs_open(path, grid, pairs);
+    if (err == DGM_OK && strcmp(dgm_dataset_hash(pairs->dataset), hash) != 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not the data of %s: the SHA-256 of its manifest is %s, run.json has %s; say where the data is with "
+                                      "--data, or give --src and --ref", path, run, dgm_dataset_hash(pairs->dataset), hash);
+    err = dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
+    free(path);
+    free(hash);
+    return err;
+}
+
+static dgm_err each(const dgm_config *config, const dgm_grid *grid, dgm_eval_pairs *pairs)
+{
+    const char *run = dgm_config_text(config, "each");
+    bool json = dgm_config_flag(config, "json");
+    dgm_evaluate_options how;
+    DGM_TRY(check_each(config));
+    DGM_TRY(read_options(config, &how));
+    if (!dgm_config_given(config, "confidence")) how.metrics.n_resamples = dgm_config_int(config, "confidence_n");
+    DGM_TRY(dgm_each_check(run, grid));
+    DGM_TRY(dgm_config_has(config, "src") ? dgm_eval_pairs_read(config, grid, pairs) : open_data(config, grid, pairs));
+    const dgm_each_output output = {.table = json ? NULL : stdout, .json = json ? stdout : NULL, .json_path = dgm_config_text(config, "json_out"),
+                                    .svg_path = dgm_config_text(config, "svg")};
+    return dgm_each_run(run, pairs, &how, grid, &output);
+}
+
+static dgm_err run_each(const dgm_config *config, const dgm_grid *grid)
+{
+    dgm_eval_pairs pairs = {0};
+    dgm_err err = each(config, grid, &pairs);
+    dgm_eval_pairs_fini(&pairs);
+    return err;
+}
+
+/* ---- singular values ---- */
+
+static dgm_err save_spectra_json(const dgm_spectra *spectra, const char *path)
+{
+    char *text = NULL;
+    size_t bytes = 0;
+    FILE *out = open_memstream(&text, &bytes);
+    dgm_err err = out != NULL ? dgm_spectra_print_json(spectra, out) : DGM_FAIL(DGM_ERR_NOMEM, "JSON of the singular values");
+    if (out != NULL && fclose(out) != 0 && err == DGM_OK) err = DGM_FAIL(DGM_ERR_NOMEM, "JSON of the singular values");
+    if (err == DGM_OK) err = dgm_io_write_file(path, text, bytes);
+    free(text);
+    return err;
 }
 
 static dgm_err show_spectra(const dgm_config *config, const dgm_spectra *spectra)
 {
-    const char *svg = dgm_config_text(config, "svg");
+    const char *svg = dgm_config_text(config, "svg"), *json = dgm_config_text(config, "json_out");
     if (svg != NULL) DGM_TRY(dgm_spectra_save_svg(spectra, svg));
+    if (json != NULL) DGM_TRY(save_spectra_json(spectra, json));
     return dgm_config_flag(config, "json") ? dgm_spectra_print_json(spectra, stdout) : dgm_spectra_print(spectra, stdout);
 }
 
 static dgm_err run_spectra(const dgm_config *config, const dgm_grid *grid)
 {
-    static const char *const others[] = {"model", "src", "ref", "hyp_out", "line_scores", "token_scores"};
+    static const char *const others[] = {"model", "each", "data", "src", "ref", "hyp_out", "line_scores", "token_scores"};
     dgm_spectra *spectra = NULL;
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (dgm_config_given(config, others[i])) return DGM_FAIL(DGM_ERR_USAGE, "--spectra looks at matrices alone: it takes --json and --svg only");
+        if (dgm_config_given(config, others[i]))
+            return DGM_FAIL(DGM_ERR_USAGE, "--spectra looks at matrices alone: it takes --json, --json-out and --svg only");
     DGM_TRY(dgm_spectra_measure(grid, dgm_config_text(config, "spectra"), &spectra));
     dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, grid->rank == 0 ? show_spectra(config, spectra) : DGM_OK);
     dgm_spectra_destroy(spectra);
     return err;
 }
 
-static dgm_err run_pairs(const dgm_config *config, const dgm_grid *grid)
-{
-    evaluation e = {.config = config, .grid = grid};
-    dgm_err err = evaluate(&e);
-    for (int r = 0; r < e.n_refs; r++) dgm_lines_fini(&e.refs[r]);
-    free(e.refs);
-    dgm_lines_fini(&e.src);
-    dgm_text_fini(&e.hyps);
-    dgm_sentence_list_fini(&e.src_tokens);
-    dgm_sentence_list_fini(&e.ref_tokens);
-    dgm_pair_scores_fini(&e.forced);
-    dgm_translator_close(e.translator);
-    return err;
-}
+/* ---- which of them ---- */
 
 static dgm_err run(dgm_config *config)
 {
     dgm_grid *grid;
-    bool spectra = dgm_config_has(config, "spectra");
-    if (dgm_config_has(config, "svg") && !spectra) return DGM_FAIL(DGM_ERR_USAGE, "--svg goes with --spectra");
+    bool spectra = dgm_config_has(config, "spectra"), each_of = dgm_config_has(config, "each");
+    DGM_TRY(check_outputs(config));
+    if (dgm_config_has(config, "svg") && !spectra && !each_of) return DGM_FAIL(DGM_ERR_USAGE, "--svg goes with --spectra and with --each");
+    if (dgm_config_has(config, "data") && !each_of && !spectra)
+        return DGM_FAIL(DGM_ERR_USAGE, "--data goes with --each; a model is evaluated on files: --src and --ref");
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &grid));
-    dgm_err err = spectra ? run_spectra(config, grid) : run_pairs(config, grid);
+    dgm_err err = spectra ? run_spectra(config, grid) : each_of ? run_each(config, grid) : run_pairs(config, grid);
     dgm_grid_destroy(grid);
     return err;
 }
@@ -307,10 +252,15 @@ static dgm_err run(dgm_config *config)
 int dgm_cmd_eval(int argc, char **argv)
 {
     static const dgm_option *const tables[] = {options, dgm_metric_option_table, dgm_translate_option_table};
-    static const dgm_cli_command command = {.name = "eval", .synopsis = "--model MODEL --src FILE --ref FILE... [options]\n       dragoman eval --spectra MODEL [--json] [--svg FILE]",
+    static const dgm_cli_command command = {.name = "eval",
+        .synopsis = "--model MODEL --src FILE --ref FILE... [options]\n"
+                    "       dragoman eval --each RUN [--src FILE --ref FILE...] [--svg FILE] [--json-out FILE] [options]\n"
+                    "       dragoman eval --spectra MODEL [--svg FILE] [--json-out FILE] [--json]",
         .summary = "Evaluates a model: translates FILE and scores the translations as score does, and measures the loss of the references.\n"
                    "Tokens count </s>; words are what white space parts in the reference.  Per token and per word are the same sum\n"
-                   "divided by different counts.  Files may be compressed (.zst, .gz, .xz).",
+                   "divided by different counts.  Files may be compressed (.zst, .gz, .xz).\n"
+                   "--each evaluates every checkpoint of a run, and its result, on FILE or the run's own validation part: a line each,\n"
+                   "with 95 % intervals of the scores (--no-confidence: none).",
         .tables = tables, .n_tables = 3, .uses_mpi = true, .run = run};
     return dgm_cli_run(&command, argc, argv);
 }

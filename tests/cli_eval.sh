@@ -46,6 +46,9 @@ same bleu scored "BLEU is what score says of these translations"
 evaluate 0 $a --src src --ref ref --json
 cp out json
 found json '"ref_words": 14'
+evaluate 0 $a --src src --ref ref --json-out written
+same written json "--json-out writes what --json prints"
+same out table "and the text is printed all the same"
 found json '"version": "dragoman-'
 field() { sed -n "s/^ \"$1\": \\([-0-9.e]*\\),*\$/\\1/p" json; }
 awk -v nll="$(field nll)" -v ppl="$(field perplexity)" -v word="$(field perplexity_per_word)" -v tokens="$(field ref_tokens)" 'BEGIN {

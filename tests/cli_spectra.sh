@@ -17,6 +17,9 @@ result $? "no line of progress for what takes a moment"
 
 runs 0 "$dragoman" eval --spectra model.safetensors --json
 cp out json
+runs 0 "$dragoman" eval --spectra model.safetensors --json-out written
+same written json "--json-out writes what --json prints"
+same out table "and the table is printed all the same"
 numbers() { sed -n 's/^ *"\(norm\|largest\|stable_rank\)": \([-0-9.e+]*\),*$/\2/p' "$1"; }
 equal "$(grep -c '"name"' json)" "$(($(wc -l <table) - 1))" "JSON has the matrices of the table"
 awk '/"rows"/ { gsub(/[^0-9]/, ""); rows = $0 + 0 } /"cols"/ { gsub(/[^0-9]/, ""); n = $0 + 0; if (rows < n) n = rows }

@@ -1,15 +1,18 @@
-/* Changes the last bit of one weight in a checkpoint and seals it again, for the tests of what compares runs: nudge RUN STEP TENSOR */
+/* Changes the last bit of one weight in a checkpoint, or makes it no number, and seals it again, for the tests of what compares and evaluates
+ * runs: nudge RUN STEP TENSOR [nan] */
 #include "dgm/ckpt.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-static void flip(const dgm_params *params, int tensor, float *flat)
+static void change(const dgm_params *params, int tensor, bool to_nan, float *flat)
 {
     for (int i = 0; i < params->n_units; i++)
         if (params->units[i].tensor == tensor) {
             uint32_t bits;
+            if (to_nan) flat[params->units[i].offset] = NAN;
             memcpy(&bits, flat + params->units[i].offset, sizeof bits);
             bits ^= 1;
             memcpy(flat + params->units[i].offset, &bits, sizeof bits);
@@ -24,7 +27,7 @@ int main(int argc, char **argv)
     dgm_params *params = NULL;
     float *flat = NULL, *moment[2] = {NULL, NULL};
     char *state = NULL;
-    if (argc != 4) return 2;
+    if (argc != 4 && argc != 5) return 2;
     int64_t step = strtoll(argv[2], NULL, 10);
     char *path = dgm_ckpt_path(argv[1], step);
     dgm_err err = dgm_model_file_open(path, &file);
@@ -38,7 +41,7 @@ int main(int argc, char **argv)
         if (err == DGM_OK) err = dgm_ckpt_read_state(path, grid, &state);
         int tensor = dgm_params_find(params, argv[3]);
         if (err == DGM_OK && tensor < 0) err = DGM_FAIL(DGM_ERR_USAGE, "no tensor %s", argv[3]);
-        if (err == DGM_OK) flip(params, tensor, flat);
+        if (err == DGM_OK) change(params, tensor, argc == 5, flat);
         if (err == DGM_OK) err = dgm_ckpt_save(argv[1], step, grid, &ckpt, dgm_model_file_strings(file), state);
     }
     if (err != DGM_OK) fprintf(stderr, "nudge: %s\n", dgm_error_text());

@@ -33,6 +33,7 @@ void dgm_model_file_close(dgm_model_file *file); /* accepts NULL */
 const char *dgm_model_file_path(const dgm_model_file *file); /* of the file itself */
 const dgm_hparams *dgm_model_file_hparams(const dgm_model_file *file);
 const dgm_model_strings *dgm_model_file_strings(const dgm_model_file *file);
+const char *dgm_model_file_digest(const dgm_model_file *file); /* 16 hex digits; NULL: it has none.  Two verified files of one digest are the same */
 
 /* DGM_ERR_INPUT, saying "damaged", unless every byte of the file is as it was written.  Not collective. */
 dgm_err dgm_model_file_verify(const dgm_model_file *file);

@@ -121,6 +121,8 @@ const dgm_hparams *dgm_model_file_hparams(const dgm_model_file *file) { return &
 
 const dgm_model_strings *dgm_model_file_strings(const dgm_model_file *file) { return &file->strings; }
 
+const char *dgm_model_file_digest(const dgm_model_file *file) { return dgm_safetensors_string(file->tensors, DGM_SEAL_KEY); }
+
 dgm_err dgm_model_file_read_range(const dgm_model_file *file, const dgm_params *params, int64_t lo, int64_t hi, float *data)
 {
     const dgm_sharded_block block = {"", data};
@@ -130,7 +132,7 @@ dgm_err dgm_model_file_read_range(const dgm_model_file *file, const dgm_params *
 
 dgm_err dgm_model_file_verify(const dgm_model_file *file)
 {
-    const char *digest = dgm_safetensors_string(file->tensors, DGM_SEAL_KEY);
+    const char *digest = dgm_model_file_digest(file);
     if (digest == NULL) return DGM_FAIL(DGM_ERR_INPUT, "%s: its metadata have no \"" DGM_SEAL_KEY "\"", file->path);
     return dgm_seal_check(file->path, digest);
 }

@@ -21,7 +21,7 @@ static const struct {
     {"bench", dgm_cmd_bench, "measures this machine, and where an update of training spends its time"},
     {"compare", dgm_cmd_compare, "where two runs or models part"},
     {"translate", dgm_cmd_translate, "translates lines of standard input with a model"},
-    {"eval", dgm_cmd_eval, "loss, perplexity and scores of a model on sentence pairs; its singular values"},
+    {"eval", dgm_cmd_eval, "loss, perplexity and scores of a model, or of all checkpoints of a run; singular values"},
     {"score", dgm_cmd_score, "scores finished translations: BLEU, chrF, TER"},
     {"demo-corpus", dgm_cmd_demo_corpus, "writes a small parallel corpus to try everything out"},
     {NULL, NULL, NULL},
