@@ -27,4 +27,8 @@ dgm_err dgm_attention_cross_forward(const dgm_layer_context *ctx, const dgm_batc
 dgm_err dgm_attention_cross_backward(const dgm_layer_context *ctx, const dgm_batch *batch, int64_t layer, const dgm_attention_weights *w,
                                      const dgm_attention_saved *saved, float *dkv, float *dy, dgm_attention_weights *grad);
 
+/* What the queries of a forward pass over one sentence pair looked at: weights [this rank's heads, target rows, source rows], without dropout.
+ * Not collective. */
+void dgm_attention_cross_weights(const dgm_layer_context *ctx, const dgm_batch *batch, int64_t layer, const dgm_attention_saved *saved, double *weights);
+
 #endif

@@ -31,4 +31,10 @@ void dgm_sdpa_backward(const dgm_sdpa_dims *dims, const float *q, int64_t ldq, c
                        const float *out, const float *dout, int64_t ldo, const float *lse, float *dq, int64_t lddq, float *dk, float *dv,
                        int64_t lddkv);
 
+/* The attention weights themselves, softmax(q k^T / sqrt(d_head)), which the two above never write down: to be looked at.  In double, as the formula
+ * stands; no dropout.
+ *   dims     of one sentence
+ *   weights  [n_heads, queries, keys]  out  each row sums to 1; with dims->causal later keys have 0 */
+void dgm_sdpa_weights(const dgm_sdpa_dims *dims, const float *q, int64_t ldq, const float *k, int64_t ldk, double *weights);
+
 #endif

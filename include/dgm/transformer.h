@@ -65,6 +65,11 @@ dgm_err dgm_transformer_encode(dgm_transformer *t, const dgm_packed *src, const 
 dgm_err dgm_transformer_decode(dgm_transformer *t, const dgm_packed *src, const float *hidden, const dgm_packed *tgt,
                                const dgm_weights *weights, float *out);
 
+/* Cross attention of one decoder layer while the model is made to say tgt (forced decoding), of a single sentence pair:
+ * weights [n_heads, tgt->n_rows, src->n_rows], each row sums to 1.  hidden as above.  The model is of tp size 1.  Not collective. */
+dgm_err dgm_transformer_cross_weights(dgm_transformer *t, const dgm_packed *src, const float *hidden, const dgm_packed *tgt,
+                                      const dgm_weights *weights, int64_t layer, double *cross);
+
 /* Sinusoidal positions, interleaved: row p, column 2i sin(p / 10000^(2i / d)), column 2i + 1 cos.  table [n, d]. */
 void dgm_positions_sinusoidal(int64_t n, int64_t d, float *table);
 

@@ -163,3 +163,13 @@ dgm_err dgm_attention_cross_backward(const dgm_layer_context *ctx, const dgm_bat
     dgm_arena_rewind(ctx->arena, mark);
     return err;
 }
+
+void dgm_attention_cross_weights(const dgm_layer_context *ctx, const dgm_batch *batch, int64_t layer, const dgm_attention_saved *saved, double *weights)
+{
+    const dgm_dropout none = {0};
+    for (int p = 0; p < ctx->n_pieces; p++) {
+        operands o = cross_operands(ctx, saved->in, saved->kv, layer, p);
+        dgm_sdpa_dims dims = sdpa_dims(ctx, batch, &batch->tgt, &batch->src, false, p, &none);
+        dgm_sdpa_weights(&dims, o.q, o.ldq, o.k, o.ldkv, weights + p * ctx->heads_per_piece * batch->tgt.n_rows * batch->src.n_rows);
+    }
+}

@@ -1,6 +1,7 @@
 /* Wiring: encoder, decoder, loss, and back.  All memory of a pass is in one arena that is reset at its start. */
 #include "dgm/transformer.h"
 
+#include "dgm/attention.h"
 #include "dgm/decoder.h"
 #include "dgm/embed.h"
 #include "dgm/encoder.h"
@@ -139,6 +140,21 @@ dgm_err dgm_transformer_decode(dgm_transformer *t, const dgm_packed *src, const 
     begin(t, &no_dropout);
     DGM_TRY(dgm_decoder_forward(&t->ctx, &batch, weights, hidden, &saved, &result));
     memcpy(out, result, (size_t)(tgt->n_rows * t->ctx.params->hp.d_model) * sizeof *out);
+    return DGM_OK;
+}
+
+dgm_err dgm_transformer_cross_weights(dgm_transformer *t, const dgm_packed *src, const float *hidden, const dgm_packed *tgt,
+                                      const dgm_weights *weights, int64_t layer, double *cross)
+{
+    dgm_decoder_saved saved = {0};
+    dgm_batch batch = one_leaf(src, tgt, NULL);
+    float *result;
+    DGM_ASSERT(src->n_sent == 1 && tgt->n_sent == 1 && t->ctx.params->tp_size == 1);
+    if (layer < 0 || layer >= t->ctx.params->hp.n_decoder_layers)
+        return DGM_FAIL(DGM_ERR_SHAPE, "decoder layer %lld, expected 0 to %lld", (long long)layer, (long long)t->ctx.params->hp.n_decoder_layers - 1);
+    begin(t, &no_dropout);
+    DGM_TRY(dgm_decoder_forward(&t->ctx, &batch, weights, hidden, &saved, &result));
+    dgm_attention_cross_weights(&t->ctx, &batch, layer, &saved.cross[layer], cross);
     return DGM_OK;
 }
 
