@@ -315,15 +315,26 @@ static void put_plot(canvas *c, const dgm_plot *p, double x, double y)
     }
 }
 
+/* What stands around the plots unless a page has it. */
+static void put_surroundings(canvas *c, const dgm_figure *f, int height)
+{
+    put_style(c, f);
+    put(c, "<rect width=\"%d\" height=\"%d\" class=\"back\"/>\n", c->width, height);
+    put_label(c, MARGIN, 23, "start", "title", f->title);
+    if (c->legend_rows > 0) legend(c, true);
+}
+
 dgm_err dgm_svg_write(const dgm_figure *f, dgm_text *svg)
 {
     canvas c = {.svg = svg, .err = DGM_OK};
     DGM_ASSERT(f->n_columns >= 1);
     int columns = DGM_MAX(1, DGM_MIN(f->n_columns, f->n_plots)), rows = (f->n_plots + columns - 1) / columns;
+    int margin = f->embedded ? 0 : MARGIN;
     collect_labels(&c, f);
-    c.width = DGM_MAX(columns * PLOT_WIDTH, PLOT_WIDTH) + 2 * MARGIN;
+    c.width = DGM_MAX(columns * PLOT_WIDTH, PLOT_WIDTH) + 2 * margin;
     c.legend_rows = legend(&c, false);
-    int head = TITLE_HEIGHT + c.legend_rows * LEGEND_HEIGHT, foot = head + rows * PLOT_HEIGHT, height = foot + f->n_notes * NOTE_HEIGHT + MARGIN;
+    int head = f->embedded ? 0 : TITLE_HEIGHT + c.legend_rows * LEGEND_HEIGHT, foot = head + rows * PLOT_HEIGHT;
+    int height = foot + f->n_notes * NOTE_HEIGHT + margin;
     put(&c, "<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"%d\" height=\"%d\" viewBox=\"0 0 %d %d\" style=\"max-width:100%%;height:auto\">\n",
         c.width, height, c.width, height);
     put(&c, "<title>");
@@ -331,12 +342,9 @@ dgm_err dgm_svg_write(const dgm_figure *f, dgm_text *svg)
     put(&c, "</title>\n<desc>");
     put_text(&c, f->description);
     put(&c, "</desc>\n");
-    put_style(&c, f);
-    put(&c, "<rect width=\"%d\" height=\"%d\" class=\"back\"/>\n", c.width, height);
-    put_label(&c, MARGIN, 23, "start", "title", f->title);
-    if (c.legend_rows > 0) legend(&c, true);
+    if (!f->embedded) put_surroundings(&c, f, height);
     for (int i = 0; i < f->n_plots; i++)
-        put_plot(&c, &f->plots[i], MARGIN + (double)(i % columns) * PLOT_WIDTH, head + (double)(i / columns) * PLOT_HEIGHT);
+        put_plot(&c, &f->plots[i], margin + (double)(i % columns) * PLOT_WIDTH, head + (double)(i / columns) * PLOT_HEIGHT);
     for (int i = 0; i < f->n_notes; i++) put_label(&c, MARGIN, foot + i * NOTE_HEIGHT + 11, "start", "note", f->notes[i]);
     put(&c, "</svg>\n");
     return c.err;

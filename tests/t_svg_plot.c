@@ -209,9 +209,26 @@ static void test_many(void)
     free(lines);
 }
 
+/* Part of a page: the plots alone, with the classes that the page gives colours. */
+static void test_embedded(void)
+{
+    const double x[] = {0, 1}, y[] = {1, 2};
+    const dgm_plot_line lines[] = {{.label = "absent", .x = x, .y = y, .n = 0}, {.label = "there", .x = x, .y = y, .n = 2, .marks = true}};
+    const dgm_plot p = {.title = "p", .lines = lines, .n_lines = 2};
+    const dgm_figure f = {.title = "the figure", .plots = &p, .n_plots = 1, .n_columns = 1, .embedded = true};
+    dgm_text svg = draw(&f);
+    tap_ok(well_formed(svg.text), "embedded: well formed");
+    tap_ok(strstr(svg.text, "<style") == NULL && strstr(svg.text, "class=\"back\"") == NULL && strstr(svg.text, "class=\"key") == NULL, "neither style nor legend");
+    tap_int(count(svg.text, "the figure"), 1, "its title for readers who do not see it, nowhere else");
+    tap_int(count(svg.text, "class=\"line c1\"") + count(svg.text, "class=\"dot c1\""), 2, "a line without points keeps its colour for itself");
+    tap_ok(strstr(svg.text, "viewBox=\"0 0 318 225\"") != NULL, "no margin");
+    dgm_text_fini(&svg);
+}
+
 int main(void)
 {
     test_places();
+    test_embedded();
     test_odd_numbers();
     test_intervals();
     test_text();

@@ -35,7 +35,11 @@ typedef struct {
     bool ordered;            /* labels are steps of one thing (layers): their colours run from blue to red */
     const char *const *notes; /* [n_notes] lines of small text below the plots */
     int n_notes;
+    bool embedded;           /* part of a page that has the colours and fonts of the classes below, the title and the legend: the plots alone */
 } dgm_figure;
+
+/* Classes of an embedded figure: text with plot (its title), tick, axis, note; grid and frame; for the k-th label that comes `line ck`, `dot ck`, `bar ck`
+ * (strokes) and `band bk` (filled). */
 
 /* Appends the figure to *svg.  Points closer together than about a pixel are left out; equal input gives equal bytes. */
 dgm_err dgm_svg_write(const dgm_figure *figure, dgm_text *svg);
