@@ -97,7 +97,7 @@ anchors() { # anchors FILE: of its headings, as they are written in links
 
 # Relative links with their anchors, and code spans that are paths of this tree ({a,b} and NAMES in capitals are not).
 : >out
-for document in README.md CONTRIBUTING.md docs/files.md docs/training.md docs/reproducibility.md docs/performance.md docs/costs.md; do
+for document in README.md CONTRIBUTING.md docs/files.md docs/training.md docs/reproducibility.md docs/performance.md docs/costs.md docs/report.md; do
     folder=$DGM_SRCDIR/$(dirname "$document")
     grep -oE '\]\([^)]*\)' "$DGM_SRCDIR/$document" | sed 's/^](//; s/)$//' | grep -v '^https\{0,1\}:' | while IFS= read -r link; do
         file=$folder/${link%%#*}

@@ -52,6 +52,7 @@ int dgm_cmd_translate(int argc, char **argv);
 int dgm_cmd_eval(int argc, char **argv);
 int dgm_cmd_score(int argc, char **argv);
 int dgm_cmd_compare(int argc, char **argv);
+int dgm_cmd_report(int argc, char **argv);
 int dgm_cmd_demo_corpus(int argc, char **argv);
 
 #endif

@@ -23,6 +23,7 @@ static const struct {
     {"translate", dgm_cmd_translate, "translates lines of standard input with a model"},
     {"eval", dgm_cmd_eval, "loss, perplexity and scores of a model, or of all checkpoints of a run; singular values"},
     {"score", dgm_cmd_score, "scores finished translations: BLEU, chrF, TER"},
+    {"report", dgm_cmd_report, "a page of HTML about runs: settings, curves, scores, translations, attention"},
     {"demo-corpus", dgm_cmd_demo_corpus, "writes a small parallel corpus to try everything out"},
     {NULL, NULL, NULL},
 };

@@ -1,0 +1,113 @@
+/* dragoman report: one page of HTML about one or several runs.  Rank 0 reads the runs and writes the page; all ranks translate. */
+#include "dgm/cli.h"
+#include "dgm/coll.h"
+#include "dgm/io.h"
+#include "dgm/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const dgm_option options[] = {
+    {"out", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where the page goes"},
+    {"each", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE", "what eval --each RUN --json-out FILE wrote about the runs: BLEU of their checkpoints, with intervals"},
+    {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
+};
+
+static dgm_err check_operands(const dgm_config *config)
+{
+    int n = dgm_config_n_operands(config);
+    if (n == 0) return DGM_FAIL(DGM_ERR_USAGE, "expected the folder of a run, or of several, before the options: dragoman report RUN... --out report.html");
+    for (int i = 0; i < n; i++)
+        for (int k = 0; k < i; k++)
+            if (strcmp(dgm_config_operand(config, i), dgm_config_operand(config, k)) == 0)
+                return DGM_FAIL(DGM_ERR_USAGE, "%s is given twice", dgm_config_operand(config, i));
+    DGM_TRY(dgm_config_require(config, "out"));
+    if (strcmp(dgm_config_text(config, "out"), "-") == 0) return DGM_FAIL(DGM_ERR_USAGE, "--out -: the page appears whole or not at all; name a file");
+    return DGM_OK;
+}
+
+/* Runs of one name in different folders are known by their paths. */
+static dgm_err name_apart(int n, dgm_report_run *runs)
+{
+    bool twice[DGM_REPORT_MAX_RUNS] = {false};
+    for (int r = 0; r < n; r++)
+        for (int other = 0; other < n; other++) twice[r] = twice[r] || (other != r && strcmp(runs[r].name, runs[other].name) == 0);
+    for (int r = 0; r < n; r++) {
+        char *path = twice[r] ? strdup(runs[r].path) : NULL;
+        if (!twice[r]) continue;
+        if (path == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "name of run %s", runs[r].path);
+        free(runs[r].name);
+        runs[r].name = path;
+    }
+    return DGM_OK;
+}
+
+/* Before models are loaded and texts translated: the page must have a place to go to. */
+static dgm_err check_place(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash == NULL ? strdup(".") : strndup(path, (size_t)DGM_MAX(slash - path, 1));
+    if (dir == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
+    bool there = dgm_io_is_dir(dir);
+    free(dir);
+    if (!there) return DGM_FAIL(DGM_ERR_IO, "--out %s: its folder does not exist", path);
+    return dgm_io_is_dir(path) ? DGM_FAIL(DGM_ERR_IO, "--out %s is a folder: name a file", path) : DGM_OK;
+}
+
+static dgm_err open_runs(const dgm_config *config, int n, dgm_report_run *runs)
+{
+    DGM_TRY(check_place(dgm_config_text(config, "out")));
+    for (int r = 0; r < n; r++) DGM_TRY(dgm_report_run_open(dgm_config_operand(config, r), &runs[r]));
+    for (int i = 0; i < dgm_config_count(config, "each"); i++) DGM_TRY(dgm_report_each_read(dgm_config_item(config, "each", i), n, runs));
+    return name_apart(n, runs);
+}
+
+static dgm_err write_page(const dgm_report *report, const char *path)
+{
+    dgm_html page = {0};
+    dgm_err err = dgm_report_write(report, &page);
+    if (err == DGM_OK) err = dgm_io_write_file(path, page.text.text, page.text.bytes);
+    dgm_html_fini(&page);
+    return err;
+}
+
+static dgm_err make_report(const dgm_config *config, const dgm_grid *grid)
+{
+    dgm_err err;
+    bool first = grid->rank == 0;
+    dgm_report_run runs[DGM_REPORT_MAX_RUNS] = {{0}};
+    dgm_report report = {.n_runs = dgm_config_n_operands(config), .runs = runs};
+    dgm_report_test *test = NULL;
+    char *why = NULL;
+    DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, first ? open_runs(config, report.n_runs, runs) : DGM_OK));
+    DGM_GOTO(dgm_report_test_make(grid, config, runs, report.n_runs, &test, &why));
+    report.test = test, report.no_test = why;
+    err = dgm_coll_agree(grid, DGM_AXIS_WORLD, first ? write_page(&report, dgm_config_text(config, "out")) : DGM_OK);
+fail:
+    dgm_report_test_destroy(test);
+    free(why);
+    for (int r = 0; r < DGM_REPORT_MAX_RUNS; r++) dgm_report_run_fini(&runs[r]);
+    return err;
+}
+
+static dgm_err run(dgm_config *config)
+{
+    dgm_grid *grid;
+    DGM_TRY(check_operands(config));
+    if (!dgm_config_given(config, "metrics")) DGM_TRY(dgm_config_set(config, "metrics", "bleu chrf ter"));
+    DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &grid));
+    dgm_err err = make_report(config, grid);
+    dgm_grid_destroy(grid);
+    return err;
+}
+
+int dgm_cmd_report(int argc, char **argv)
+{
+    static const dgm_option *const tables[] = {options, dgm_report_test_options, dgm_metric_option_table, dgm_translate_option_table};
+    static const dgm_cli_command command = {.name = "report", .synopsis = "RUN... --out FILE [--src FILE --ref FILE...] [options]",
+        .summary = "Writes one page of HTML about one or several runs: settings and how they differ, the data's audit, curves, scores with intervals and\n"
+                   "paired tests, translations side by side, attention.  The page is one file without scripts and loads nothing.  What a run does not\n"
+                   "have yet is said on the page.  Without --src and --ref the runs translate the validation part of their common DATA.",
+        .tables = tables, .n_tables = 4, .max_operands = DGM_REPORT_MAX_RUNS, .uses_mpi = true, .run = run};
+    return dgm_cli_run(&command, argc, argv);
+}
