@@ -91,6 +91,12 @@ found bleu.html 'class="tag' 0
 
 # ---- scores of checkpoints, by eval --each ----
 
+runs 0 "$dragoman" eval --each a --metrics bleu --json-out each.json
+runs 0 "$dragoman" report a b --out each.html --no-translations --each each.json
+score=$("$DGM_BUILDDIR/tests/json_get" each.json "models.$(($(ls a/checkpoints | wc -l) - 1)).bleu.score")
+equal "$(printf %.6f "$score")" "$(sed -n 's/^{"step":80,.*"valid_bleu":\([0-9.e+-]*\).*/\1/p' a/metrics.jsonl | xargs printf %.6f)" "BLEU of the last checkpoint is that of the validation"
+found each.html 'class="band b0"' 1
+found each.html 'From eval --each on ' 1
 cat >each.json <<'END'
 {"run": "./a/", "src": "some <text>", "ref": ["r"], "complete": true, "skipped": [], "models": [
  {"model": "checkpoints/step-00000040", "step": 40, "nll": 2.5, "bleu": {"score": 10, "confidence_mean": 10.1, "confidence_var": 2}},
