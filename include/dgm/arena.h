@@ -1,6 +1,6 @@
 /* Bump allocation of 64-byte aligned blocks that are released all at once: a step's activations live here.
  *
- * An arena grows by whole chunks while it is new; once it has seen its largest step, a reset and refill allocates nothing. */
+ * An arena grows by whole chunks while it is new; a reset joins them.  Once it has seen its largest step, a reset and refill allocates nothing. */
 #ifndef DGM_ARENA_H
 #define DGM_ARENA_H
 
@@ -17,7 +17,7 @@ void dgm_arena_destroy(dgm_arena *arena); /* accepts NULL */
 void *dgm_arena_alloc(dgm_arena *arena, int64_t bytes);
 static inline float *dgm_arena_floats(dgm_arena *arena, int64_t n) { return dgm_arena_alloc(arena, n * (int64_t)sizeof(float)); }
 
-/* Everything allocated after `mark` is released by the rewind; chunks are kept. */
+/* Everything allocated after `mark` is released by the rewind; chunks are kept.  No mark outlives a reset. */
 dgm_arena_mark dgm_arena_here(const dgm_arena *arena);
 void dgm_arena_rewind(dgm_arena *arena, dgm_arena_mark mark);
 void dgm_arena_reset(dgm_arena *arena);

@@ -1,5 +1,6 @@
-/* Chunks form a list in the order they were made; `current` moves along it.  Resetting keeps every chunk, so a loop whose
- * largest turn has been seen allocates no more.  Chunks are 2 MiB aligned and advised for huge pages. */
+/* Chunks form a list in the order they were made; `current` moves along it.  What does not fit behind the current chunk's blocks goes to the next one, so
+ * that several chunks waste their ends, and more with every turn of another size: a reset makes one chunk of them, a little larger than the
+ * largest turn.  A loop whose largest turn has been seen allocates no more.  Chunks are 2 MiB aligned and advised for huge pages. */
 #include "dgm/arena.h"
 
 #include <stdlib.h>
@@ -12,11 +13,13 @@ typedef struct chunk {
     struct chunk *next;
     char *data;
     int64_t size, used;
+    int64_t before; /* bytes in use in the chunks before it */
 } chunk;
 
 struct dgm_arena {
     chunk *first, *current;
     int64_t chunk_bytes;
+    int64_t most; /* bytes in use at once, so far */
 };
 
 static chunk *chunk_create(int64_t bytes)
@@ -31,6 +34,15 @@ static chunk *chunk_create(int64_t bytes)
     }
     (void)madvise(c->data, (size_t)c->size, MADV_HUGEPAGE); /* advice: its refusal changes speed only */
     return c;
+}
+
+static void chunks_destroy(chunk *first)
+{
+    for (chunk *c = first, *next; c != NULL; c = next) {
+        next = c->next;
+        free(c->data);
+        free(c);
+    }
 }
 
 dgm_err dgm_arena_create(int64_t chunk_bytes, dgm_arena **out)
@@ -50,11 +62,7 @@ dgm_err dgm_arena_create(int64_t chunk_bytes, dgm_arena **out)
 void dgm_arena_destroy(dgm_arena *arena)
 {
     if (arena == NULL) return;
-    for (chunk *c = arena->first, *next; c != NULL; c = next) {
-        next = c->next;
-        free(c->data);
-        free(c);
-    }
+    chunks_destroy(arena->first);
     free(arena);
 }
 
@@ -68,11 +76,13 @@ void *dgm_arena_alloc(dgm_arena *arena, int64_t bytes)
             c->next = chunk_create(DGM_MAX(arena->chunk_bytes, bytes));
             if (c->next == NULL) dgm_error_die("out of memory for activations: lower --micro-batch-tokens (train) or --batch-tokens (translate, eval)");
         }
+        c->next->before = c->before + c->used;
         c = arena->current = c->next;
         c->used = 0;
     }
     void *p = c->data + c->used;
     c->used += bytes;
+    arena->most = DGM_MAX(arena->most, c->before + c->used);
     return p;
 }
 
@@ -89,6 +99,13 @@ void dgm_arena_rewind(dgm_arena *arena, dgm_arena_mark mark)
 
 void dgm_arena_reset(dgm_arena *arena)
 {
+    if (arena->first->next != NULL) {
+        chunk *one = chunk_create(arena->most + arena->most / 64);
+        if (one != NULL) { /* otherwise the chunks stay: memory of both is wanted for a moment, though not written to */
+            chunks_destroy(arena->first);
+            arena->first = one;
+        }
+    }
     arena->current = arena->first;
     arena->first->used = 0;
 }
