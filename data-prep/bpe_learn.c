@@ -4,18 +4,18 @@
 
 #include "dgm/bpe_merges.h"
 #include "dgm/unicode.h"
-#include "dgm/word_count.h"
+#include "dgm/word_sample.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { N_CODES = 0x110000 };
-
 static const double default_coverage = 0.9999;
+static const int64_t default_phrase_bytes = 32 << 20; /* learning then takes about 0.6 GB besides that of the words */
 
 struct dgm_bpe_learner {
     dgm_bpe_learn_options options;
-    dgm_word_count *words; /* as they stand between spaces */
+    dgm_word_count *words;    /* as they stand between spaces */
+    dgm_word_sample *phrases; /* those that are rather phrases */
 };
 
 dgm_err dgm_bpe_learner_create(const dgm_bpe_learn_options *options, dgm_bpe_learner **out)
@@ -32,6 +32,7 @@ dgm_err dgm_bpe_learner_create(const dgm_bpe_learn_options *options, dgm_bpe_lea
     l->options = *options;
     if (coverage == 0) l->options.character_coverage = default_coverage;
     dgm_err err = dgm_word_count_create(&l->words);
+    if (err == DGM_OK) err = dgm_word_sample_create(options->phrase_bytes > 0 ? options->phrase_bytes : default_phrase_bytes, &l->phrases);
     if (err != DGM_OK) {
         dgm_bpe_learner_destroy(l);
         return err;
@@ -43,6 +44,7 @@ dgm_err dgm_bpe_learner_create(const dgm_bpe_learn_options *options, dgm_bpe_lea
 void dgm_bpe_learner_destroy(dgm_bpe_learner *l)
 {
     if (l == NULL) return;
+    dgm_word_sample_destroy(l->phrases);
     dgm_word_count_destroy(l->words);
     free(l);
 }
@@ -52,7 +54,10 @@ dgm_err dgm_bpe_learner_add_line(dgm_bpe_learner *l, const char *line, size_t by
     for (size_t start = 0, end; start < bytes; start = end + 1) {
         const char *space = memchr(line + start, ' ', bytes - start);
         end = space != NULL ? (size_t)(space - line) : bytes;
-        if (end > start) DGM_TRY(dgm_word_count_add(l->words, line + start, end - start, 1));
+        size_t n = end - start;
+        if (n == 0) continue;
+        if (dgm_word_is_phrase(line + start, n)) DGM_TRY(dgm_word_sample_add(l->phrases, line + start, n));
+        else DGM_TRY(dgm_word_count_add(l->words, line + start, n, 1));
     }
     return DGM_OK;
 }
@@ -66,27 +71,28 @@ static bool may_be_piece(int32_t code)
     return code != ' ' && code != DGM_SPACE_MARK_CODE && dgm_unicode_class_of(code) != DGM_UNICODE_CONTROL;
 }
 
-/* times[N_CODES] over all words in normal form. */
-static dgm_err count_characters(const dgm_word_count *words, int64_t *times)
+/* Adds the characters of all words of a table, in normal form, to times[DGM_N_CODES]. */
+static dgm_err count_of_words(const dgm_word_count *words, int64_t *times)
 {
     dgm_err err = DGM_OK;
     dgm_text normal = {0};
-    for (int64_t w = 0; w < dgm_word_count_n(words); w++) {
+    for (int64_t w = 0; err == DGM_OK && w < dgm_word_count_n(words); w++) {
         size_t bytes;
         int64_t n;
         const char *word = dgm_word_count_at(words, w, &bytes, &n);
-        dgm_text_clear(&normal);
-        DGM_GOTO(dgm_unicode_nfc(word, bytes, &normal));
-        for (size_t at = 0, length; at < normal.bytes; at += length) {
-            int32_t code = 0;
-            length = dgm_unicode_next(normal.text + at, normal.bytes - at, &code);
-            DGM_ASSERT(length > 0);
-            times[code] += n;
-        }
+        err = dgm_word_characters(word, bytes, n, &normal, times);
     }
-fail:
     dgm_text_fini(&normal);
     return err;
+}
+
+/* Of the whole text, whatever of it has been kept. */
+static dgm_err count_characters(const dgm_bpe_learner *l, int64_t *times)
+{
+    const int64_t *gone = dgm_word_sample_characters(l->phrases);
+    for (int32_t code = 0; gone != NULL && code < DGM_N_CODES; code++) times[code] += gone[code];
+    DGM_TRY(count_of_words(l->words, times));
+    return count_of_words(dgm_word_sample_kept(l->phrases), times);
 }
 
 static int by_frequency(const void *a, const void *b)
@@ -127,24 +133,24 @@ static dgm_err choose_characters(const dgm_bpe_learn_options *options, const cha
     return DGM_OK;
 }
 
-/* Adds the space mark and the chosen characters to `vocab`; ids[N_CODES] becomes the id of every character, -1 for none. */
+/* Adds the space mark and the chosen characters to `vocab`; ids[DGM_N_CODES] becomes the id of every character, -1 for none. */
 static dgm_err add_characters(const dgm_bpe_learner *l, dgm_vocab *vocab, int32_t *ids)
 {
     int32_t id;
     int64_t n = 0, n_chosen = 0;
     dgm_err err;
-    int64_t *times = calloc(N_CODES, sizeof *times);
-    character *list = malloc(N_CODES * sizeof *list);
+    int64_t *times = calloc(DGM_N_CODES, sizeof *times);
+    character *list = malloc(DGM_N_CODES * sizeof *list);
     if (times == NULL || list == NULL) {
         err = DGM_FAIL(DGM_ERR_NOMEM, "counts of characters");
         goto fail;
     }
-    DGM_GOTO(count_characters(l->words, times));
-    for (int32_t code = 0; code < N_CODES; code++)
+    DGM_GOTO(count_characters(l, times));
+    for (int32_t code = 0; code < DGM_N_CODES; code++)
         if (times[code] > 0 && may_be_piece(code)) list[n++] = (character){times[code], code};
     qsort(list, (size_t)n, sizeof *list, by_frequency);
     DGM_GOTO(choose_characters(&l->options, list, n, &n_chosen));
-    memset(ids, 0xFF, N_CODES * sizeof *ids);
+    memset(ids, 0xFF, DGM_N_CODES * sizeof *ids);
     DGM_GOTO(dgm_vocab_add(vocab, DGM_SPACE_MARK, DGM_SPACE_MARK_BYTES, &id));
     for (int64_t i = 0; i < n_chosen; i++) {
         char utf8[4];
@@ -188,18 +194,19 @@ static dgm_err count_runs(const dgm_text *word, int64_t times, const int32_t *id
     return end_run(run, times, runs);
 }
 
-static dgm_err make_runs(const dgm_bpe_learner *l, const int32_t *ids, int32_t mark, dgm_word_count *runs)
+/* Each word stands for 2^shift like it. */
+static dgm_err add_runs(const dgm_word_count *words, int shift, const int32_t *ids, int32_t mark, dgm_word_count *runs)
 {
     dgm_err err = DGM_OK;
     dgm_text normal = {0};
     dgm_ids run = {0};
-    for (int64_t w = 0; w < dgm_word_count_n(l->words); w++) {
+    for (int64_t w = 0; w < dgm_word_count_n(words); w++) {
         size_t bytes;
         int64_t times;
-        const char *word = dgm_word_count_at(l->words, w, &bytes, &times);
+        const char *word = dgm_word_count_at(words, w, &bytes, &times);
         dgm_text_clear(&normal);
         DGM_GOTO(dgm_unicode_nfc(word, bytes, &normal));
-        DGM_GOTO(count_runs(&normal, times, ids, mark, &run, runs));
+        DGM_GOTO(count_runs(&normal, times << shift, ids, mark, &run, runs));
     }
 fail:
     dgm_text_fini(&normal);
@@ -242,7 +249,9 @@ static dgm_err learn_merges(const dgm_bpe_learner *l, const int32_t *ids, dgm_vo
     dgm_piece_words words;
     dgm_word_count *runs;
     DGM_TRY(dgm_word_count_create(&runs));
-    dgm_err err = make_runs(l, ids, dgm_vocab_find(vocab, DGM_SPACE_MARK, DGM_SPACE_MARK_BYTES), runs);
+    const int32_t mark = dgm_vocab_find(vocab, DGM_SPACE_MARK, DGM_SPACE_MARK_BYTES);
+    dgm_err err = add_runs(l->words, 0, ids, mark, runs);
+    if (err == DGM_OK) err = add_runs(dgm_word_sample_kept(l->phrases), dgm_word_sample_shift(l->phrases), ids, mark, runs);
     if (err == DGM_OK) err = lay_out(runs, &words);
     dgm_word_count_destroy(runs);
     if (err != DGM_OK) return err;
@@ -260,7 +269,7 @@ dgm_err dgm_bpe_learner_learn(dgm_bpe_learner *l, dgm_tokenizer **out)
     dgm_vocab *vocab = NULL;
     dgm_merge *merges = NULL;
     int64_t n_merges = 0;
-    int32_t *ids = malloc(N_CODES * sizeof *ids);
+    int32_t *ids = malloc(DGM_N_CODES * sizeof *ids);
     if (ids == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "ids of characters");
     DGM_GOTO(dgm_vocab_create(&vocab));
     DGM_GOTO(add_characters(l, vocab, ids));

@@ -1,5 +1,6 @@
-/* dragoman prepare: one rank does the work while the others wait for the end that all share. */
+/* dragoman prepare: one rank does the work while the others sleep until the end that all share. */
 #include "dgm/cli.h"
+#include "dgm/coll.h"
 #include "dgm/log.h"
 #include "dgm/prepare.h"
 
@@ -30,9 +31,12 @@ static dgm_err prepare(const dgm_config *config)
 
 static dgm_err run(dgm_config *config)
 {
-    int rank;
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    return rank == 0 ? prepare(config) : DGM_OK;
+    dgm_grid *world;
+    DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &world));
+    dgm_err err = world->rank == 0 ? prepare(config) : DGM_OK;
+    dgm_err rested = dgm_coll_rest(world, DGM_AXIS_WORLD);
+    dgm_grid_destroy(world);
+    return err != DGM_OK ? err : rested;
 }
 
 int dgm_cmd_prepare(int argc, char **argv)

@@ -2,8 +2,8 @@
  * of the hash beside the number, so that a search looks at the text of hardly any word but the right one. */
 #include "dgm/word_count.h"
 
-#include "dgm/buffer.h"
 #include "dgm/checksum.h"
+#include "dgm/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -88,10 +88,25 @@ dgm_err dgm_word_count_add(dgm_word_count *t, const char *text, size_t bytes, in
 
 int64_t dgm_word_count_n(const dgm_word_count *t) { return t->n; }
 
+int64_t dgm_word_count_bytes(const dgm_word_count *t) { return (int64_t)t->text.bytes; }
+
 const char *dgm_word_count_at(const dgm_word_count *t, int64_t i, size_t *bytes, int64_t *times)
 {
     DGM_ASSERT(i >= 0 && i < t->n);
     *bytes = t->words[i].bytes;
     *times = t->words[i].times;
     return t->text.text + t->words[i].at;
+}
+
+dgm_err dgm_word_characters(const char *text, size_t bytes, int64_t n, dgm_text *normal, int64_t *times)
+{
+    dgm_text_clear(normal);
+    DGM_TRY(dgm_unicode_nfc(text, bytes, normal));
+    for (size_t at = 0, length; at < normal->bytes; at += length) {
+        int32_t code = 0;
+        length = dgm_unicode_next(normal->text + at, normal->bytes - at, &code);
+        DGM_ASSERT(length > 0);
+        times[code] += n;
+    }
+    return DGM_OK;
 }

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 /* Element i of leaf `leaf`: values over 8 binary orders of magnitude, so that changes of order change many sums. */
 static float wide(int leaf, int64_t i)
@@ -212,7 +214,7 @@ static void test_power(void)
 static void test_agreement(int ranks)
 {
     MPI_Comm comm = tap_mpi_group(ranks);
-    bool all_good = true, told = true, lowest = true, twice = true;
+    bool all_good = true, told = true, lowest = true, twice = true, same = true;
     if (comm != MPI_COMM_NULL) {
         dgm_grid *grid = NULL;
         bool made = dgm_grid_create(comm, 1, &grid) == DGM_OK;
@@ -225,9 +227,12 @@ static void test_agreement(int ranks)
         twice = made && dgm_coll_agree(grid, DGM_AXIS_DP, DGM_ERR_IO) == DGM_ERR_IO && strcmp(dgm_error_text(), want) == 0;
         if (made) err = DGM_FAIL(grid->rank == 0 ? DGM_ERR_INPUT : DGM_ERR_IO, "failure of %d", grid->rank);
         lowest = made && dgm_coll_agree(grid, DGM_AXIS_WORLD, err) == DGM_ERR_INPUT && strcmp(dgm_error_text(), "rank 0: failure of 0") == 0;
+        if (made) err = DGM_FAIL(DGM_ERR_INPUT, "no file x");
+        same = made && dgm_coll_agree(grid, DGM_AXIS_WORLD, err) == DGM_ERR_INPUT && strcmp(dgm_error_text(), "no file x") == 0;
         dgm_grid_destroy(grid);
         MPI_Comm_free(&comm);
     }
+    tap_ok(same, "%d ranks: a failure of all of them names none", ranks);
     tap_ok(all_good, "%d ranks that all succeed agree on success", ranks);
     tap_ok(told, "%d ranks: the last one's failure is told to all, code and text", ranks);
     tap_ok(twice, "%d ranks: agreeing again on what was agreed names the rank once", ranks);
@@ -315,11 +320,28 @@ static void test_moves(int ranks, int tp)
     tap_ok(sent, "dp %d, tp %d: rows reach their owners in replica order", ranks / tp, tp);
 }
 
+/* Those who rest for a second use hardly any of it. */
+static void test_rest(void)
+{
+    dgm_grid *grid = NULL;
+    bool rested = dgm_grid_create(MPI_COMM_WORLD, 1, &grid) == DGM_OK;
+    double start = MPI_Wtime();
+    clock_t used = clock();
+    if (rested && grid->rank == 0) sleep(1);
+    rested = rested && dgm_coll_rest(grid, DGM_AXIS_WORLD) == DGM_OK;
+    double seconds = MPI_Wtime() - start, busy = (double)(clock() - used) / CLOCKS_PER_SEC;
+    tap_ok(rested && seconds > 0.9, "who rests waits for the others: %.2f s", seconds);
+    tap_ok(busy < 0.1, "and leaves the processor alone: %.3f s of it", busy);
+    dgm_grid_destroy(grid);
+}
+
 static void test_refusals(void)
 {
     dgm_grid *grid = NULL;
     tap_err(dgm_grid_create(MPI_COMM_WORLD, 3, &grid), DGM_ERR_USAGE, "tp 3 on 4 ranks is refused on every rank");
-    tap_error_says("--tp 3 does not divide the number of ranks, 4");
+    tap_error_says("--tp 3 does not divide the number of ranks, 4: start 3 or 6 ranks, or give another --tp (of 1, 2, 4)");
+    tap_err(dgm_grid_create(MPI_COMM_WORLD, 5, &grid), DGM_ERR_USAGE, "and tp 5");
+    tap_error_says("start 5 ranks or a multiple of it, or give a smaller --tp (of 1, 2, 4)");
     tap_err(dgm_grid_create(MPI_COMM_WORLD, 0, &grid), DGM_ERR_USAGE, "tp 0 is refused");
     tap_ok(grid == NULL, "and no grid is made");
     if (dgm_grid_create(MPI_COMM_WORLD, 1, &grid) == DGM_OK) {
@@ -351,6 +373,7 @@ int main(int argc, char **argv)
             }
     test_power();
     for (int ranks = 2; ranks <= 4; ranks++) test_agreement(ranks);
+    test_rest();
     test_refusals();
     return tap_mpi_done();
 }

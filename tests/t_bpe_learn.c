@@ -1,5 +1,6 @@
 /* Learning: a toy worked out by hand, small random texts against a plain reference, what the text cannot give. */
 #include "dgm/bpe_learn.h"
+#include "dgm/word_sample.h"
 #include "tap.h"
 
 #include <ctype.h>
@@ -200,8 +201,8 @@ static char *plain_learn(const char *text, int vocab_size)
     return list.text;
 }
 
-/* Words from a few syllables, so that pieces overlap and repeat. */
-static void random_text(uint64_t seed, char *text, size_t room)
+/* Words from a few syllables, so that pieces overlap and repeat; with `glue` in place of spaces. */
+static void random_text(uint64_t seed, char glue, char *text, size_t room)
 {
     static const char *const part[] = {"an", "na", "a", "ana", "b", "ban", "aa", "st", "s", "1", "11", "12", "-", "--", ".", "tt", "t"};
     size_t n = 0;
@@ -212,7 +213,7 @@ static void random_text(uint64_t seed, char *text, size_t room)
             memcpy(text + n, next, strlen(next));
             n += strlen(next);
         }
-        text[n++] = (random >> 40) % 8 == 0 ? '\n' : ' ';
+        text[n++] = (random >> 40) % 8 == 0 ? '\n' : glue;
     }
     text[n] = '\0';
 }
@@ -220,12 +221,13 @@ static void random_text(uint64_t seed, char *text, size_t room)
 static void test_against_plain(void)
 {
     char text[6000];
-    for (uint64_t seed = 1; seed <= 4; seed++) {
-        const int vocab_size = 260 + 45 * (int)seed;
+    for (uint64_t seed = 1; seed <= 6; seed++) {
+        const bool phrases = seed > 4; /* lines without spaces */
+        const int vocab_size = 260 + 45 * (int)(phrases ? seed - 4 : seed);
         dgm_tokenizer *tokenizer = NULL;
         dgm_bpe_learn_options options = {.vocab_size = vocab_size, .character_coverage = 1};
         dgm_bpe_learner *learner = NULL;
-        random_text(seed, text, sizeof text);
+        random_text(seed, phrases ? '-' : ' ', text, sizeof text);
         char *want = plain_learn(text, vocab_size);
         if (!tap_err(dgm_bpe_learner_create(&options, &learner), DGM_OK, "learner")) return;
         for (const char *line = text; *line != '\0';) {
@@ -244,8 +246,101 @@ static void test_against_plain(void)
     }
 }
 
+/* ---- text without spaces ---- */
+
+enum { N_LINES = 3000, LINE_CHARACTERS = 30, N_CHARACTERS = 40, BUDGET = 20000 };
+
+/* Lines of Han characters, each half as frequent as the one before, drawn in pairs so that there is something to merge. */
+static char **han_lines(void)
+{
+    char **lines = calloc(N_LINES, sizeof *lines);
+    uint64_t random = 7;
+    for (int i = 0; i < N_LINES; i++) {
+        char *at = lines[i] = malloc(3 * LINE_CHARACTERS + 1);
+        for (int k = 0; k < LINE_CHARACTERS; k += 2) {
+            random = random * 6364136223846793005u + 1442695040888963407u;
+            unsigned first = (unsigned)__builtin_ctzll(random >> 20 | 1ull << (N_CHARACTERS - 1)), second = (7 * first + 3) % N_CHARACTERS;
+            unsigned code[2] = {0x4E00 + first, 0x4E00 + ((random >> 60) < 12 ? second : (first + 1) % N_CHARACTERS)};
+            for (int c = 0; c < 2; c++) {
+                *at++ = (char)(0xE0 | code[c] >> 12);
+                *at++ = (char)(0x80 | (code[c] >> 6 & 0x3F));
+                *at++ = (char)(0x80 | (code[c] & 0x3F));
+            }
+        }
+        *at = '\0';
+    }
+    return lines;
+}
+
+static char *learn_text(dgm_bpe_learn_options options, char **lines, bool backward)
+{
+    const char *list[N_LINES];
+    dgm_tokenizer *tokenizer = NULL;
+    for (int i = 0; i < N_LINES; i++) list[i] = lines[backward ? N_LINES - 1 - i : i];
+    if (learn(options, list, N_LINES, &tokenizer) != DGM_OK) exit(1);
+    char *text = describe(tokenizer);
+    dgm_tokenizer_destroy(tokenizer);
+    return text;
+}
+
+static void check_same(char *a, char *b, const char *name)
+{
+    tap_text(a, b, "%s", name);
+    free(a);
+    free(b);
+}
+
+static void test_phrases(void)
+{
+    char **lines = han_lines();
+    const dgm_bpe_learn_options all = {.vocab_size = 400, .phrase_bytes = 1 << 30}, few = {.vocab_size = 400, .phrase_bytes = BUDGET};
+    const dgm_bpe_learn_options characters = {.kind = DGM_TOKENIZER_CHARACTER, .vocab_size = 400, .phrase_bytes = BUDGET};
+    dgm_bpe_learn_options all_characters = characters;
+    all_characters.phrase_bytes = 0;
+    check_same(learn_text(all, lines, false), learn_text((dgm_bpe_learn_options){.vocab_size = 400}, lines, false), "all is kept while it is little");
+    check_same(learn_text(few, lines, false), learn_text(few, lines, true), "a sample does not depend on the order of lines");
+    check_same(learn_text(characters, lines, false), learn_text(all_characters, lines, false), "characters are those of the whole text");
+    char *of_all = learn_text(all, lines, false), *of_few = learn_text(few, lines, false);
+    tap_ok(strcmp(of_all, of_few) != 0, "a small budget leaves something out");
+    size_t first = strcspn(strchr(of_all, '|') + 1, "|");
+    tap_ok(strncmp(strchr(of_all, '|'), strchr(of_few, '|'), first + 2) == 0, "and the first merge is the same");
+    free(of_all);
+    free(of_few);
+
+    dgm_word_sample *sample = NULL;
+    if (!tap_err(dgm_word_sample_create(BUDGET, &sample), DGM_OK, "a sample")) return;
+    int64_t most = 0, n_characters = 0;
+    for (int i = 0; i < 2 * N_LINES; i++) {
+        if (dgm_word_sample_add(sample, lines[i % N_LINES], strlen(lines[i % N_LINES])) != DGM_OK) exit(1);
+        most = DGM_MAX(most, dgm_word_count_bytes(dgm_word_sample_kept(sample)));
+    }
+    const dgm_word_count *kept = dgm_word_sample_kept(sample);
+    const int64_t *gone = dgm_word_sample_characters(sample);
+    bool all_twice = true;
+    for (int64_t i = 0; i < dgm_word_count_n(kept); i++) {
+        size_t bytes;
+        int64_t times;
+        dgm_word_count_at(kept, i, &bytes, &times);
+        all_twice = all_twice && times == 2;
+        n_characters += times * (int64_t)bytes / 3;
+    }
+    for (int32_t code = 0; gone != NULL && code < DGM_N_CODES; code++) n_characters += gone[code];
+    tap_ok(most <= BUDGET, "never more than the budget of %d bytes is kept: %lld", BUDGET, (long long)most);
+    tap_ok(dgm_word_count_bytes(kept) > BUDGET / 4, "nor much less: %lld", (long long)dgm_word_count_bytes(kept));
+    tap_int(dgm_word_sample_shift(sample), 4, "a sixteenth of 270,000 bytes");
+    tap_ok(all_twice, "what is kept has been counted from the first time on");
+    tap_int(n_characters, 2LL * N_LINES * LINE_CHARACTERS, "characters kept and gone are all there are");
+    dgm_word_sample_destroy(sample);
+
+    tap_ok(!dgm_word_is_phrase("Donaudampfschifffahrtsgesellschaft", 34), "a long word is no phrase");
+    tap_ok(dgm_word_is_phrase(lines[0], 18) && !dgm_word_is_phrase(lines[0], 15), "Han: from six characters on");
+    for (int i = 0; i < N_LINES; i++) free(lines[i]);
+    free(lines);
+}
+
 int main(void)
 {
+    test_phrases();
     test_toy();
     test_refused();
     test_against_plain();

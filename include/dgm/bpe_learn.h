@@ -1,7 +1,7 @@
 /* Learning a tokenizer from text: counts words as lines stream by, then finds the merges.
  *
- * Only the table of distinct words grows with the text.  The result depends on the multiset of words alone: not on the order of
- * lines, threads or time.
+ * Only the table of distinct words grows with the text, and words that are rather phrases, of scripts without spaces, are kept in part where they
+ * are many (word_sample.h).  The result depends on the multiset of words alone: not on the order of lines, threads or time.
  *
  * The rules:
  *   words       as in tokenizer.h; within a word merges join only letters with letters, digits with digits and other characters
@@ -24,6 +24,7 @@ typedef struct {
     dgm_tokenizer_kind kind;
     int32_t vocab_size;        /* pieces in all, the 260 fixed ones included */
     double character_coverage; /* above 0, up to 1; 0 means the default, 0.9999 */
+    int64_t phrase_bytes;      /* how much of text without spaces is kept (word_sample.h); 0 means the default, 32 MiB */
 } dgm_bpe_learn_options;
 
 typedef struct dgm_bpe_learner dgm_bpe_learner;
@@ -32,7 +33,7 @@ typedef struct dgm_bpe_learner dgm_bpe_learner;
 dgm_err dgm_bpe_learner_create(const dgm_bpe_learn_options *options, dgm_bpe_learner **out);
 void dgm_bpe_learner_destroy(dgm_bpe_learner *learner); /* accepts NULL */
 
-/* Counts the words of one line (no line end in it).  Whether it is valid UTF-8 is seen by dgm_bpe_learner_learn. */
+/* Counts the words of one line (no line end in it).  Whether it is valid UTF-8 is seen here or by dgm_bpe_learner_learn. */
 dgm_err dgm_bpe_learner_add_line(dgm_bpe_learner *learner, const char *line, size_t bytes);
 
 /* Makes the tokenizer.  DGM_ERR_USAGE when vocab_size is below what the characters need (says how much) or above what the

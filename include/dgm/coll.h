@@ -8,11 +8,13 @@
 
 typedef enum { DGM_AXIS_WORLD, DGM_AXIS_DP, DGM_AXIS_TP } dgm_axis;
 
-/* All ranks return the same code: DGM_OK if all pass it, else the code and message of the lowest rank that failed, its rank named
- * in the message when there are several ranks.  Call after any local action that may fail, before the next collective. */
+/* All ranks return the same code: DGM_OK if all pass it, else the code and message of the lowest rank that failed, its rank named in the message
+ * unless all failed with the same code.  Call after any local action that may fail, before the next collective. */
 dgm_err dgm_coll_agree(const dgm_grid *grid, dgm_axis axis, dgm_err err);
 
 dgm_err dgm_coll_barrier(const dgm_grid *grid, dgm_axis axis);
+/* A barrier for those who may have to wait long, for work that one rank does: they sleep, and notice its end up to 0.02 s late. */
+dgm_err dgm_coll_rest(const dgm_grid *grid, dgm_axis axis);
 dgm_err dgm_coll_broadcast(const dgm_grid *grid, dgm_axis axis, int root, void *data, int64_t bytes);
 
 /* data holds size * bytes; rank r's part lies at r * bytes on entry, all parts everywhere on return. */

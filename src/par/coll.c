@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TAG_EXCHANGE = 11, TAG_COLLECT = 12 };
 
@@ -89,8 +90,10 @@ dgm_err dgm_coll_agree(const dgm_grid *grid, dgm_axis axis, dgm_err err)
 {
     dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
     if (at.size == 1) return err;
-    int mine = err == DGM_OK ? INT_MAX : at.rank, lowest = INT_MAX;
-    DGM_MPI(MPI_Allreduce(&mine, &lowest, 1, MPI_INT, MPI_MIN, at.comm));
+    int mine[] = {err == DGM_OK ? INT_MAX : at.rank, (int)err, -(int)err}, least[] = {INT_MAX, 0, 0};
+    DGM_MPI(MPI_Allreduce(mine, least, 3, MPI_INT, MPI_MIN, at.comm));
+    const int lowest = least[0];
+    const bool everywhere = least[1] == -least[2]; /* the same failure, of no rank in particular */
     if (lowest == INT_MAX) return DGM_OK;
     struct {
         int code, world_rank;
@@ -102,7 +105,7 @@ dgm_err dgm_coll_agree(const dgm_grid *grid, dgm_axis axis, dgm_err err)
         snprintf(news.text, sizeof news.text, "%s", dgm_error_text());
     }
     DGM_MPI(MPI_Bcast(&news, (int)sizeof news, MPI_BYTE, lowest, at.comm));
-    if (strncmp(news.text, "rank ", 5) == 0) /* agreed on before, on another axis: it names its rank already */
+    if (everywhere || strncmp(news.text, "rank ", 5) == 0) /* or agreed on before, on another axis: it names its rank already */
         return DGM_FAIL((dgm_err)news.code, "%s", news.text);
     return DGM_FAIL((dgm_err)news.code, "rank %d: %s", news.world_rank, news.text);
 }
@@ -112,6 +115,22 @@ dgm_err dgm_coll_barrier(const dgm_grid *grid, dgm_axis axis)
     dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
     if (at.size > 1) DGM_MPI(MPI_Barrier(at.comm));
     return DGM_OK;
+}
+
+/* MPI's own waiting asks without pause: here the pauses grow to a fiftieth of a second. */
+dgm_err dgm_coll_rest(const dgm_grid *grid, dgm_axis axis)
+{
+    enum { FIRST_US = 50, LONGEST_US = 20000 };
+    dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
+    if (at.size == 1) return DGM_OK;
+    MPI_Request request;
+    int all_here = 0;
+    DGM_MPI(MPI_Ibarrier(at.comm, &request));
+    for (useconds_t pause = FIRST_US;; pause = DGM_MIN(2 * pause, (useconds_t)LONGEST_US)) {
+        DGM_MPI(MPI_Test(&request, &all_here, MPI_STATUS_IGNORE));
+        if (all_here) return DGM_OK;
+        usleep(pause);
+    }
 }
 
 dgm_err dgm_coll_broadcast(const dgm_grid *grid, dgm_axis axis, int root, void *data, int64_t bytes)

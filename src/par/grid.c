@@ -3,7 +3,21 @@
 
 #include "mpi_call.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+
+/* world = dp x tp.  Says what would go: the divisors of the number of ranks, the multiples of tp beside it. */
+static dgm_err refuse(int tp, int size)
+{
+    char divisors[256] = "";
+    for (int d = 1, at = 0; d <= size && at < (int)sizeof divisors; d++)
+        if (size % d == 0) at += snprintf(divisors + at, sizeof divisors - (size_t)at, "%s%d", at > 0 ? ", " : "", d);
+    if (size < tp)
+        return DGM_FAIL(DGM_ERR_USAGE, "--tp %d does not divide the number of ranks, %d: start %d ranks or a multiple of it, or give a smaller --tp "
+                        "(of %s)", tp, size, tp, divisors);
+    return DGM_FAIL(DGM_ERR_USAGE, "--tp %d does not divide the number of ranks, %d: start %d or %d ranks, or give another --tp (of %s)", tp, size,
+                    size - size % tp, size - size % tp + tp, divisors);
+}
 
 static dgm_err split(dgm_grid *grid, MPI_Comm comm, int tp)
 {
@@ -11,8 +25,8 @@ static dgm_err split(dgm_grid *grid, MPI_Comm comm, int tp)
     DGM_MPI(MPI_Comm_set_errhandler(grid->world, MPI_ERRORS_RETURN));
     DGM_MPI(MPI_Comm_rank(grid->world, &grid->rank));
     DGM_MPI(MPI_Comm_size(grid->world, &grid->size));
-    if (tp < 1 || grid->size % tp != 0)
-        return DGM_FAIL(DGM_ERR_USAGE, "--tp %d does not divide the number of ranks, %d: world = dp x tp", tp, grid->size);
+    if (tp < 1) return DGM_FAIL(DGM_ERR_USAGE, "--tp %d: expected at least 1", tp);
+    if (grid->size % tp != 0) return refuse(tp, grid->size);
     grid->tp_size = tp;
     grid->dp_size = grid->size / tp;
     grid->dp_rank = grid->rank / tp;
