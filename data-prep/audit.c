@@ -94,14 +94,13 @@ dgm_audit_verdict dgm_audit_lengths(const dgm_audit_rules *rules, int64_t n_src,
     return (double)longer > rules->max_ratio * (double)shorter ? DGM_AUDIT_LOPSIDED : DGM_AUDIT_KEPT;
 }
 
-/* The next line of one side.  Some editors begin a file with a byte order mark, which is no part of its text. */
+/* The next line of one side, without a byte order mark. */
 static dgm_err next_line(dgm_corpus *corpus, dgm_line *line, bool *has)
 {
     DGM_TRY(dgm_corpus_next(corpus, line, has));
-    if (*has && line->number == 1 && line->fault == DGM_LINE_GOOD && line->n_bytes >= 3 && memcmp(line->text, "\xEF\xBB\xBF", 3) == 0) {
-        line->text += 3;
-        line->n_bytes -= 3;
-    }
+    size_t mark = *has && line->number == 1 && line->fault == DGM_LINE_GOOD ? dgm_corpus_mark_bytes(line->text, line->n_bytes) : 0;
+    line->text += mark;
+    line->n_bytes -= mark;
     return DGM_OK;
 }
 

@@ -58,11 +58,7 @@ static dgm_err look_at_out(work *w)
 {
     char foreign[256];
     if (!dgm_io_exists(w->out) || is_empty_dir(w->out)) return DGM_OK;
-    char *manifest = dgm_io_join(w->out, "manifest.json");
-    if (manifest == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", w->out);
-    bool is_data = dgm_io_exists(manifest);
-    free(manifest);
-    if (!is_data) return DGM_FAIL(DGM_ERR_USAGE, "--out %s exists and is no DATA folder: choose another name", w->out);
+    if (!dgm_io_holds(w->out, "manifest.json")) return DGM_FAIL(DGM_ERR_USAGE, "--out %s exists and is no DATA folder: choose another name", w->out);
     if (!w->options->overwrite) return DGM_FAIL(DGM_ERR_USAGE, "--out %s exists: choose another name, or replace it with --overwrite", w->out);
     if (find_foreign(w->out, foreign, sizeof foreign))
         return DGM_FAIL(DGM_ERR_USAGE, "--out %s holds %s, which is no part of a DATA folder: --overwrite would remove it; move it or choose another name",
@@ -190,8 +186,11 @@ static dgm_err make_tokenizers(work *w)
     const dgm_prepare_options *o = w->options;
     if (strcmp(o->tokenizer, "bpe") == 0) return learn_tokenizers(w, DGM_TOKENIZER_BPE);
     if (strcmp(o->tokenizer, "character") == 0) return learn_tokenizers(w, DGM_TOKENIZER_CHARACTER);
-    DGM_TRY(dgm_tokenizer_find(o->tokenizer, "src", &w->tokenizer[SRC]));
-    if (o->tgt_tokenizer != NULL) return dgm_tokenizer_find(o->tgt_tokenizer, "tgt", &w->tokenizer[TGT]);
+    if (strchr(o->tokenizer, '/') == NULL && !dgm_io_exists(o->tokenizer))
+        return DGM_FAIL(DGM_ERR_INPUT, "--tokenizer %s: neither bpe nor character, and no file of that name; expected a tokenizer.json, a model, or a "
+                        "folder with one of them", o->tokenizer);
+    DGM_TRY(dgm_error_context(dgm_tokenizer_find(o->tokenizer, "src", &w->tokenizer[SRC]), "--tokenizer"));
+    if (o->tgt_tokenizer != NULL) return dgm_error_context(dgm_tokenizer_find(o->tgt_tokenizer, "tgt", &w->tokenizer[TGT]), "--tgt-tokenizer");
     w->tokenizer[TGT] = w->tokenizer[SRC];
     return DGM_OK;
 }

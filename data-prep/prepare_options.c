@@ -73,6 +73,20 @@ static dgm_err check_files(const dgm_audit_files *f, const char *what, const cha
     return DGM_OK;
 }
 
+static dgm_err look_at(const char *const *files, int n, const char *prefix, const char *option)
+{
+    dgm_err err = DGM_OK;
+    for (int i = 0; i < n && err == DGM_OK; i++) err = dgm_corpus_look(files[i], files[i]);
+    return dgm_error_context(err, "--%s%s", prefix, option);
+}
+
+static dgm_err look_at_all(const dgm_audit_files *f, const char *prefix)
+{
+    DGM_TRY(look_at(f->src, f->n_src, prefix, "src"));
+    DGM_TRY(look_at(f->tgt, f->n_tgt, prefix, "tgt"));
+    return look_at(f->tsv, f->n_tsv, prefix, "tsv");
+}
+
 static int count_stdin(const char *const *files, int n)
 {
     int count = 0;
@@ -97,5 +111,6 @@ dgm_err dgm_prepare_check(const dgm_prepare_options *o)
         return DGM_FAIL(DGM_ERR_USAGE, "--tgt-tokenizer %s needs a --tokenizer FILE for the source side, not %s", o->tgt_tokenizer, o->tokenizer);
     if (!learned && o->tgt_tokenizer == NULL && !o->joint_vocab)
         return DGM_FAIL(DGM_ERR_USAGE, "--no-joint-vocab with --tokenizer %s: give a --tgt-tokenizer FILE as well", o->tokenizer);
-    return DGM_OK;
+    DGM_TRY(look_at_all(&o->train, ""));
+    return look_at_all(&o->valid, "valid-");
 }

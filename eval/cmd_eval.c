@@ -59,8 +59,8 @@ static dgm_err model_json(const dgm_config *config, const dgm_eval_pairs *pairs,
 {
     const char *model = dgm_config_text(config, "model");
     json_t *json = json_object();
-    int failed = json_object_set_new(json, "model", dgm_json_text(model, strlen(model)));
-    failed |= json_object_set_new(json, "src", dgm_json_text(pairs->src.name, strlen(pairs->src.name)));
+    int failed = json_object_set_new(json, "model", dgm_json_name(model));
+    failed |= json_object_set_new(json, "src", dgm_json_name(pairs->src.name));
     dgm_err err = failed ? DGM_FAIL(DGM_ERR_NOMEM, "JSON of the evaluation") : dgm_evaluation_json(e, (int)dgm_config_int(config, "width"), json);
     char *text = err == DGM_OK ? json_dumps(json, JSON_INDENT(1)) : NULL;
     if (err == DGM_OK) err = text != NULL ? dgm_text_printf(out, "%s\n", text) : DGM_FAIL(DGM_ERR_NOMEM, "JSON of the evaluation");
@@ -92,8 +92,7 @@ static dgm_err show_model(const dgm_config *config, const dgm_eval_pairs *pairs,
     if (err == DGM_OK && dgm_config_flag(config, "json")) fwrite(json.text, 1, json.bytes, stdout);
     else if (err == DGM_OK) print_model(config, e);
     dgm_text_fini(&json);
-    if (err == DGM_OK && ferror(stdout)) err = DGM_FAIL(DGM_ERR_IO, "standard output: the evaluation could not be written");
-    return err;
+    return err == DGM_OK && ferror(stdout) ? dgm_io_flush(stdout, "standard output") : err;
 }
 
 static dgm_err evaluate(const dgm_config *config, const dgm_grid *grid, dgm_eval_pairs *pairs, dgm_translator **translator)
@@ -104,7 +103,7 @@ static dgm_err evaluate(const dgm_config *config, const dgm_grid *grid, dgm_eval
     DGM_TRY(dgm_config_require(config, "src"));
     DGM_TRY(dgm_config_require(config, "ref"));
     DGM_TRY(read_options(config, &how));
-    DGM_TRY(dgm_translator_open(dgm_config_text(config, "model"), grid, translator));
+    DGM_TRY(dgm_error_context(dgm_translator_open(dgm_config_text(config, "model"), grid, translator), "--model"));
     DGM_TRY(dgm_eval_pairs_read(config, grid, pairs));
     DGM_TRY(dgm_evaluate(*translator, pairs, &how, grid, &e));
     dgm_log(DGM_LOG_INFO, "%lld lines translated in %.1f s: %.0f lines/s", (long long)e.n_lines, e.translate_s,
@@ -227,7 +226,7 @@ static dgm_err run_spectra(const dgm_config *config, const dgm_grid *grid)
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (dgm_config_given(config, others[i]))
             return DGM_FAIL(DGM_ERR_USAGE, "--spectra looks at matrices alone: it takes --json, --json-out and --svg only");
-    DGM_TRY(dgm_spectra_measure(grid, dgm_config_text(config, "spectra"), &spectra));
+    DGM_TRY(dgm_error_context(dgm_spectra_measure(grid, dgm_config_text(config, "spectra"), &spectra), "--spectra"));
     dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, grid->rank == 0 ? show_spectra(config, spectra) : DGM_OK);
     dgm_spectra_destroy(spectra);
     return err;

@@ -3,6 +3,7 @@
  * Everything is read and counted before the first score is printed, so that a file that cannot be read leaves no half of a result.
  * Needs no MPI: three thousand lines take a few hundredths of a second. */
 #include "dgm/cli.h"
+#include "dgm/json_text.h"
 #include "dgm/paired_report.h"
 
 #include <stdlib.h>
@@ -99,8 +100,9 @@ static dgm_err read_list(const dgm_config *config, const char *option, dgm_lines
     int n = dgm_config_count(config, option);
     *out = calloc((size_t)n, sizeof **out);
     if (*out == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d files", n);
-    for (*n_read = 0; *n_read < n; ++*n_read) DGM_TRY(dgm_lines_read(dgm_config_item(config, option, *n_read), true, &(*out)[*n_read]));
-    return DGM_OK;
+    dgm_err err = DGM_OK;
+    for (*n_read = 0; *n_read < n && err == DGM_OK; ++*n_read) err = dgm_lines_read(dgm_config_item(config, option, *n_read), true, &(*out)[*n_read]);
+    return dgm_error_context(err, "--%s", option);
 }
 
 static dgm_err read_files(score_run *s)
@@ -129,19 +131,11 @@ static dgm_err count_all(score_run *s)
 
 /* ---- showing ---- */
 
-static dgm_err dump(json_t *json, size_t flags)
-{
-    if (json == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "JSON of scores");
-    int failed = json_dumpf(json, stdout, flags);
-    putchar('\n');
-    return failed ? DGM_FAIL(DGM_ERR_IO, "standard output: the scores could not be written") : DGM_OK;
-}
-
 /* The object of one score; with several files it says which it belongs to. */
 static json_t *score_json(const score_run *s, const char *system, const dgm_metric_score *score)
 {
     json_t *object = dgm_metric_json(score, s->style.width);
-    if (s->n_hyps == 1 || object == NULL || json_object_set_new(object, "system", json_string(system)) == 0) return object;
+    if (s->n_hyps == 1 || object == NULL || json_object_set_new(object, "system", dgm_json_name(system)) == 0) return object;
     json_decref(object);
     return NULL;
 }
@@ -164,9 +158,7 @@ static dgm_err show(score_run *s, const char *system, const dgm_metric_score *sc
             if (json_array_append_new(s->results, object) != 0) return DGM_FAIL(DGM_ERR_NOMEM, "JSON of scores");
             continue;
         }
-        dgm_err err = dump(object, JSON_COMPACT);
-        json_decref(object);
-        DGM_TRY(err);
+        DGM_TRY(dgm_json_print(object, JSON_COMPACT, stdout));
     }
     return DGM_OK;
 }
@@ -185,7 +177,7 @@ static dgm_err show_each(score_run *s)
         DGM_TRY(show(s, s->name[i], scores));
     }
     if (!s->json || s->sentence) return DGM_OK;
-    return dump(json_array_size(s->results) == 1 ? json_array_get(s->results, 0) : s->results, JSON_INDENT(1));
+    return dgm_json_print(json_incref(json_array_size(s->results) == 1 ? json_array_get(s->results, 0) : s->results), JSON_INDENT(1), stdout);
 }
 
 static dgm_err show_comparison(score_run *s)
@@ -193,7 +185,7 @@ static dgm_err show_comparison(score_run *s)
     dgm_paired_report report;
     DGM_TRY(dgm_paired_report_make(&s->scoring, s->counts, s->name, s->n_hyps, s->test, s->n_trials, &report));
     dgm_err err = DGM_OK;
-    if (s->json) err = dump(s->results = dgm_paired_report_json(&report), JSON_INDENT(1));
+    if (s->json) err = dgm_json_print(dgm_paired_report_json(&report), JSON_INDENT(1), stdout);
     else dgm_paired_report_print(stdout, &report, &s->style);
     dgm_paired_report_fini(&report);
     return err;

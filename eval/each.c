@@ -104,8 +104,7 @@ static dgm_err show_end(const dgm_each *each, const dgm_each_output *output)
     if (output->table != NULL && each->n > 0) DGM_TRY(dgm_each_print_signatures(each, output->table));
     if (output->json == NULL) return DGM_OK;
     dgm_err err = dgm_each_json(each, &json);
-    if (err == DGM_OK && fwrite(json.text, 1, json.bytes, output->json) != json.bytes)
-        err = DGM_FAIL(DGM_ERR_IO, "standard output: the evaluation could not be written");
+    if (err == DGM_OK && fwrite(json.text, 1, json.bytes, output->json) != json.bytes) err = dgm_io_flush(output->json, "standard output");
     dgm_text_fini(&json);
     return err;
 }

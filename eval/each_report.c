@@ -1,5 +1,6 @@
 /* The evaluations of a run's models as a table, as JSON, and drawn. */
 #include "dgm/each.h"
+#include "dgm/io.h"
 #include "dgm/json_text.h"
 #include "dgm/svg_plot.h"
 
@@ -7,10 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static dgm_err printed(FILE *out)
-{
-    return fflush(out) == 0 && !ferror(out) ? DGM_OK : DGM_FAIL(DGM_ERR_IO, "standard output: the evaluation could not be written");
-}
+static dgm_err printed(FILE *out) { return dgm_io_flush(out, "standard output"); }
 
 /* The ends of a score's 95 % interval; no score is below 0. */
 static void interval_of(const dgm_metric_score *score, double *low, double *high)
@@ -98,7 +96,7 @@ static json_t *each_json(const dgm_each *each)
     json_t *object = json_object(), *refs = json_array(), *skipped = json_array(), *models = json_array();
     int failed = 0;
     for (int i = 0; i < each->pairs->n_refs; i++) failed |= json_array_append_new(refs, path_json(each->pairs->refs[i].name));
-    for (int i = 0; i < each->n_skipped; i++) failed |= json_array_append_new(skipped, json_string(each->skipped[i]));
+    for (int i = 0; i < each->n_skipped; i++) failed |= json_array_append_new(skipped, dgm_json_name(each->skipped[i]));
     for (int i = 0; i < each->n; i++) failed |= json_array_append_new(models, model_json(each, &each->model[i]));
     failed |= json_object_set_new(object, "run", path_json(each->run));
     failed |= json_object_set_new(object, "src", path_json(each->pairs->src.name));

@@ -37,11 +37,11 @@ static dgm_err check_streams(const dgm_config *config)
 static dgm_err read_files(const dgm_config *config, dgm_eval_pairs *p)
 {
     int n = dgm_config_count(config, "ref");
-    DGM_TRY(dgm_lines_read(dgm_config_text(config, "src"), false, &p->src));
+    DGM_TRY(dgm_error_context(dgm_lines_read(dgm_config_text(config, "src"), false, &p->src), "--src"));
     p->refs = calloc((size_t)n, sizeof *p->refs);
     if (p->refs == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d references", n);
     for (; p->n_refs < n; p->n_refs++) {
-        DGM_TRY(dgm_lines_read(dgm_config_item(config, "ref", p->n_refs), false, &p->refs[p->n_refs]));
+        DGM_TRY(dgm_error_context(dgm_lines_read(dgm_config_item(config, "ref", p->n_refs), false, &p->refs[p->n_refs]), "--ref"));
         dgm_err err = dgm_lines_check_aligned(&p->src, &p->refs[p->n_refs]);
         if (err != DGM_OK) {
             p->n_refs++; /* it holds memory */
@@ -122,9 +122,10 @@ static dgm_err encode(const dgm_tokenizer *tokenizer, const dgm_lines *lines, bo
     dgm_tokenizer_state *state = NULL;
     dgm_err err = dgm_tokenizer_state_create(tokenizer, &state);
     for (int64_t i = 0; i < lines->n && err == DGM_OK; i++) {
-        size_t n_bytes = lines->line[i].n_bytes;
-        if (is_source && dgm_translate_is_blank(lines->line[i].text, n_bytes)) n_bytes = 0;
-        err = dgm_sentence_list_encode(out, state, lines->line[i].text, n_bytes, max_tokens, lines->name, i + 1);
+        const dgm_mt_span *line = &lines->line[i];
+        size_t mark = i == 0 ? dgm_corpus_mark_bytes(line->text, line->n_bytes) : 0, n_bytes = line->n_bytes - mark;
+        if (is_source && dgm_translate_is_blank(line->text + mark, n_bytes)) n_bytes = 0;
+        err = dgm_sentence_list_encode(out, state, line->text + mark, n_bytes, max_tokens, lines->name, i + 1);
     }
     dgm_tokenizer_state_destroy(state);
     return err;

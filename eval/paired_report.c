@@ -1,6 +1,8 @@
 /* Fields and wording follow sacreBLEU's, the layout is plain text. */
 #include "dgm/paired_report.h"
 
+#include "dgm/json_text.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,7 +177,7 @@ json_t *dgm_paired_report_json(const dgm_paired_report *r)
     json_t *all = json_array();
     int failed = all == NULL;
     for (int i = 0; i < r->n_systems; i++) {
-        json_t *system = json_pack("{s:s}", "system", r->name[i]);
+        json_t *system = json_pack("{s:o}", "system", dgm_json_name(r->name[i]));
         for (int m = 0; m < r->n_metrics; m++) {
             const dgm_paired_cell *c = cell_of(r, i, m);
             failed |= json_object_set_new(system, c->score.name, cell_json(c));

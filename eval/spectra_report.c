@@ -1,5 +1,6 @@
 /* Singular values as a table, as JSON, and drawn. */
 #include "dgm/io.h"
+#include "dgm/json_text.h"
 #include "dgm/spectra.h"
 #include "dgm/svg_plot.h"
 
@@ -37,7 +38,7 @@ dgm_err dgm_spectra_print(const dgm_spectra *spectra, FILE *out)
         fprintf(out, "%-*s  %7lld %7lld %10.4g %10.4g %10.4g %11s %11.2f\n", width, name, (long long)s->rows, (long long)s->cols, s->norm,
                 (double)s->value[0], (double)s->value[s->n - 1], isfinite(condition) ? text : "> 1e+06", dgm_spectrum_stable_rank(s));
     }
-    return ferror(out) ? DGM_FAIL(DGM_ERR_IO, "standard output: the singular values could not be written") : DGM_OK;
+    return ferror(out) ? dgm_io_flush(out, "standard output") : DGM_OK;
 }
 
 static json_t *spectrum_json(const dgm_spectrum *s)
@@ -59,13 +60,9 @@ dgm_err dgm_spectra_print_json(const dgm_spectra *spectra, FILE *out)
     json_t *list = json_array(), *json = NULL;
     bool made = list != NULL;
     for (int i = 0; i < spectra->n && made; i++) made = json_array_append_new(list, spectrum_json(&spectra->matrix[i])) == 0;
-    if (made) json = json_pack("{s:s, s:O}", "model", spectra->model, "matrices", list);
-    dgm_err err = json != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "JSON of the singular values");
-    if (err == DGM_OK && (json_dumpf(json, out, JSON_INDENT(1) | JSON_REAL_PRECISION(9)) != 0 || fputc('\n', out) == EOF))
-        err = DGM_FAIL(DGM_ERR_IO, "standard output: the singular values could not be written");
-    json_decref(json);
+    if (made) json = json_pack("{s:o, s:O}", "model", dgm_json_name(spectra->model), "matrices", list);
     json_decref(list);
-    return err;
+    return dgm_json_print(json, JSON_INDENT(1) | JSON_REAL_PRECISION(9), out);
 }
 
 /* ---- drawing ---- */
@@ -167,7 +164,9 @@ dgm_err dgm_spectra_save_svg(const dgm_spectra *spectra, const char *path)
     drawing d = {0};
     dgm_text svg = {0}, title = {0};
     dgm_err err = make_room(spectra, &d);
-    if (err == DGM_OK) err = dgm_text_printf(&title, "Singular values of %s", spectra->model);
+    json_t *model = dgm_json_name(spectra->model); /* its escapes make any path valid UTF-8, which XML must be */
+    if (err == DGM_OK && model == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "title of the drawing");
+    if (err == DGM_OK) err = dgm_text_printf(&title, "Singular values of %s", json_string_value(model));
     if (err == DGM_OK) {
         fill(spectra, &d);
         const dgm_figure figure = {.title = title.text, .plots = d.plot, .n_plots = d.n_plots, .n_columns = N_COLUMNS, .ordered = true,
@@ -175,6 +174,7 @@ dgm_err dgm_spectra_save_svg(const dgm_spectra *spectra, const char *path)
         err = dgm_svg_write(&figure, &svg);
     }
     if (err == DGM_OK) err = dgm_io_write_file(path, svg.text, svg.bytes);
+    json_decref(model);
     dgm_text_fini(&svg);
     dgm_text_fini(&title);
     free_drawing(&d);

@@ -54,6 +54,14 @@ for layout in "2 1" "2 2" "3 1"; do
     holds "$1 ranks, tp $2: they communicated, and waiting is part of it" '$1 > 0 && $2 >= 0 && $2 <= $1' regions.communication.ms regions.waiting.ms
     adds_up "$1 ranks, tp $2"
 done
+# --help lists what has an effect.
+runs 0 "$dragoman" bench --help
+prints "--vocab-size"
+prints "--precision"
+for option in out init resume repeat src tsv valid-src tokenizer checkpoint-every log-every; do prints " --$option " 0; done
+runs 2 "$dragoman" bench $small --repeat data
+says "repeat has no effect"
+
 runs 0 "$mpirun" -n 2 "$dragoman" bench $small --data data
 prints "2 (dp 2, tp 1) of 1 thread"
 prints "of data (400 pairs)"
@@ -84,7 +92,7 @@ if command -v taskset >/dev/null; then
 fi
 
 # What is refused.
-runs 2 "$dragoman" bench $small --steps 0
+runs 2 "$dragoman" bench --steps 0
 says "from 1 to"
 runs 2 "$dragoman" bench $small --step 2
 says "--steps"

@@ -66,11 +66,11 @@ other() { # other SETTINGS: trains the same with these into the folder other
 }
 other --seed 2
 runs 1 "$dragoman" compare whole other
-says "begin with other weights at step 0: model.shared.weight"
+prints "begin with other weights at step 0: model.shared.weight"
 prints "! settings.seed  1 | 2"
 other --dropout 0.2
 runs 1 "$dragoman" compare whole other
-says "part at step 1: the gradient of model.decoder.layers.1.final_layer_norm.bias"
+prints "part at step 1: the gradient of model.decoder.layers.1.final_layer_norm.bias"
 prints "(the same at step 0)"
 prints "all gradients differ"
 prints "metrics: part at step 1: loss"
@@ -82,7 +82,7 @@ prints '"identical": false'
 prints '"effect": "bits"' 2
 other --beta2 0.9
 runs 1 "$dragoman" compare whole other
-says "part at step 1: the weight of model.shared.weight"
+prints "part at step 1: the weight of model.shared.weight"
 prints "it arises in the update"
 prints "gradients of 0,"
 other --batch-tokens 300
@@ -90,10 +90,10 @@ runs 1 "$dragoman" compare whole other
 prints "the batch is another one"
 other --n-decoder-layers 1
 runs 1 "$dragoman" compare whole other
-says "other tensors"
+prints "other tensors"
 other --max-steps 8
 runs 1 "$dragoman" compare whole other
-says "nothing differs up to step 8, where other ends"
+prints "nothing differs up to step 8, where other ends"
 prints "~ settings.max_steps  14 | 8"
 other --log-every 5 --validate-every 7 --trace-hash-every 4
 runs 0 "$dragoman" compare whole other
@@ -117,28 +117,28 @@ prints "optimizer: the same"
 runs 0 "$mpirun" -n 2 "$dragoman" $train --out bit --resume auto --trace-hash
 says "not those that step 8 left: $tensor"
 runs 1 "$dragoman" compare whole bit
-says "part at step 8: the weight of $tensor"
+prints "part at step 8: the weight of $tensor"
 prints "(the same at step 8)" 0
 prints "was changed before training went on"
 prints "gradients of 0, weights of 1 of 69"
 runs 1 "$dragoman" compare bit whole
-says "part at step 8: the weight of $tensor"
+prints "part at step 8: the weight of $tensor"
 runs 0 "$dragoman" compare bit bit
 cp -r bit elsewhere && rm elsewhere/trace.jsonl && rm -r elsewhere/checkpoints/step-0000001?
 runs 0 "$dragoman" $train --out branch --resume elsewhere/checkpoints/step-00000008 --trace-hash
 runs 1 "$dragoman" compare whole branch
-says "the runs begin with other weights at step 8: $tensor"
+prints "the runs begin with other weights at step 8: $tensor"
 
 # Without a trace: metrics, then checkpoints, then results.
 rm bit/trace.jsonl
 runs 1 "$dragoman" compare whole bit
-says "part at step 9: loss is"
+prints "part at step 9: loss is"
 prints "the first with other weights is of step 8; the last with the same, of step 6"
 rm bit/metrics.jsonl
 runs 1 "$dragoman" compare whole bit
-says "the results differ in"
+prints "the results differ in"
 runs 1 "$dragoman" compare whole bit/model.safetensors
-says "the models differ in"
+prints "the models differ in"
 runs 0 "$dragoman" compare whole plain/last
 runs 1 "$dragoman" compare whole/checkpoints/step-00000004 whole/checkpoints/step-00000008
 prints "~ step"
@@ -147,11 +147,30 @@ runs 3 "$dragoman" compare whole bit
 says "nothing to compare"
 rm -r plain/model.safetensors
 runs 1 "$dragoman" compare whole plain
-says "only whole has a result"
+prints "only whole has a result"
+
+# Lines of metrics that are steps apart: between which steps, what to do, and all of that once.
+mkdir left right
+printf '{"step":50,"loss":2.5}\n{"step":100,"loss":2.0}\n' >left/metrics.jsonl
+printf '{"step":50,"loss":2.5}\n{"step":100,"loss":2.25}\n' >right/metrics.jsonl
+runs 1 "$dragoman" compare left right
+prints "the runs part between steps 50 and 100: loss is 2.0 and 2.25" 1
+prints "to find the step and the tensor, train both with --trace-hash"
+equal "$(cat err)" "" "the answer is not said again on standard error"
+sed -i 1d left/metrics.jsonl
+runs 1 "$dragoman" compare left right
+prints "the runs part at step 100 or before it: loss" 1
+runs 1 "$dragoman" compare left right --json
+prints '"same_step": -1'
 
 # Bad input.
 runs 3 "$dragoman" compare whole nowhere
 says "nowhere is not there"
+mkdir none
+runs 3 "$dragoman" compare whole none
+says "none has no model.safetensors; expected a model file, or the folder of a run or of a checkpoint"
+runs 3 "$dragoman" compare data whole
+says "data holds data, as prepare makes them, and no model"
 runs 2 "$dragoman" compare whole
 says "two runs"
 cp -r whole bad && sed -i '5s/"weight":"./"weight":"/' bad/trace.jsonl

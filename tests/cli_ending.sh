@@ -36,7 +36,11 @@ says "did you mean --how?" 1
 runs 75 "$ending" serial --how stop
 if [ -w /dev/full ]; then
     runs 1 sh -c "'$ending' serial >/dev/full"
-    says "standard output" 1
+    says "dragoman ending: write standard output: No space left on device" 1
+    for what in --help --version; do
+        runs 1 sh -c "'$dragoman' $what >/dev/full"
+        says "dragoman: write standard output: No space left on device" 1
+    done
 fi
 
 runs 0 "$mpirun" -n 3 "$ending" mpi --how well

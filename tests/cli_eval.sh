@@ -94,15 +94,60 @@ mkdir folder && cp model.safetensors folder/
 evaluate 0 --model folder --max-length-factor 1 --src src --ref ref
 same out table "a folder that holds a model"
 
+# Any path, whatever bytes it has.
+odd=$(printf 'm\377del')
+cp model.safetensors "$odd"
+evaluate 0 --model "$odd" --max-length-factor 1 --src src --ref ref --json
+prints '"model": "m\\xFFdel"' 1
+sed 's/^ "model": .*,/ "model": "model.safetensors",/' out >renamed
+same renamed json "a name that is no UTF-8: the same JSON besides"
+evaluate 0 --spectra "$odd" --json --svg odd.svg
+prints '"model": "m\\xFFdel"' 1
+found odd.svg 'm\xFFdel'
+cp ref "$odd.ref"
+runs 0 "$dragoman" score --hyp hyps "$odd.ref" --ref ref --json
+prints '"system": "m\\xFFdel.ref"' 1
+
+# A byte order mark is no part of a source, nor of what the loss is of; scores have it, as those of score.
+for f in src ref; do { printf '\357\273\277' && cat $f; } >$f.marked; done
+evaluate 0 $a --src src.marked --ref ref.marked --hyp-out hyps --json
+same hyps plain "a byte order mark in the source: the same translations"
+equal "$(sed -n 's/^ "nll": //p' out)" "$(sed -n 's/^ "nll": //p' json)" "in the reference: the same loss"
+"$dragoman" translate $a <src.marked >translated 2>>err
+same translated plain "translate does without it, too"
+evaluate 0 $a --src src.marked --ref ref.marked
+tail -1 out >bleu
+"$dragoman" score --hyp plain --ref ref.marked >scored
+same bleu scored "and BLEU is that of score"
+
+# Output that cannot be written: the path and the reason.
+if [ -w /dev/full ]; then
+    evaluate 1 $a --src src --ref ref --hyp-out /dev/full
+    says "write /dev/full: No space left on device"
+    [ -c /dev/full ]
+    result $? "the device is still one"
+    for json in "" --json; do
+        # shellcheck disable=SC2086
+        runs 1 sh -c "'$dragoman' eval $a --src src --ref ref $json >/dev/full"
+        says "write standard output: No space left on device" 1
+    done
+fi
+
 evaluate 2 --model model.safetensors --src src
 says 'missing --ref'
 evaluate 2 $a --src - --ref -
 says 'standard input (-) can be read once'
+run="$mpirun -n 2"
 evaluate 3 --model absent --src src --ref ref
-says 'absent'
+says 'dragoman eval: --model: absent: No such file or directory; expected a model file, or the folder of a run or of a checkpoint' 1
+run=
+evaluate 3 --spectra absent
+says '--spectra: absent: No such file or directory; expected a model file'
 evaluate 3 --model ref --src src --ref ref
 evaluate 3 $a --src absent --ref ref
-says 'absent'
+says '--src: absent: No such file or directory; expected a file of text, plain or .zst, .gz, .xz'
+evaluate 3 $a --src src --ref absent
+says '--ref: absent: No such file'
 head -4 ref >short
 evaluate 3 $a --src src --ref short
 says 'short'

@@ -6,7 +6,9 @@
 prepare() { # prepare CODE ARGUMENTS...: with the validation text
     code=$1
     shift
-    runs "$code" "$dragoman" prepare --vocab-size 330 --valid-src valid.src --valid-tgt valid.tgt "$@"
+    case $* in *--vocab-size*) pieces= ;; *) pieces="--vocab-size 330" ;; esac
+    # shellcheck disable=SC2086 # words
+    runs "$code" "$dragoman" prepare $pieces --valid-src valid.src --valid-tgt valid.tgt "$@"
 }
 refused() { # refused TEXT ARGUMENTS...: bad input, the message holds TEXT, and no file or folder is left behind
     text=$1
@@ -119,7 +121,12 @@ size=$(wc -c <tgt.gz) && head -c $((size - 1)) tgt.gz >cut.gz
 refused "cut.gz: the gzip archive is truncated" --src src --tgt cut.gz
 size=$(wc -c <src.xz) && head -c $((size / 2)) src.xz >cut.xz
 refused "cut.xz: the xz archive is truncated" --src cut.xz --tgt tgt
-refused "open nowhere" --src src --tgt nowhere
+refused "--tgt: nowhere: No such file or directory; expected a file of text, plain or .zst, .gz, .xz" --src src --tgt nowhere
+cp src.zst only.zst
+refused "--src: only: No such file or directory; expected a file of text, plain or .zst, .gz, .xz; there is only.zst" --src only --tgt tgt
+refused "--src: src.xy: No such file" --src src.xy --tgt tgt
+refused "--tokenizer bpx: neither bpe nor character, and no file of that name" --src src --tgt tgt --tokenizer bpx
+refused "--tokenizer: nowhere/t.json: No such file or directory; expected a tokenizer.json" --src src --tgt tgt --tokenizer nowhere/t.json
 sed '5s/\t/ /' pairs.tsv >bad.tsv
 runs 3 "$dragoman" prepare --tsv bad.tsv --valid-tsv pairs.tsv --out new
 says "bad.tsv, line 5: 1 field, expected 2"
@@ -139,6 +146,10 @@ sed 's/.*//' src >blank
 refused "no training pair is left of 400 read: 0 bad lines, 400 empty" --src blank --tgt tgt --tokenizer plain/tokenizer.json
 
 # Usage.
+for out in . .. ./ plain/..; do
+    prepare 2 --src src --tgt tgt --out $out
+    says "expected a name for the folder"
+done
 prepare 2 --src src --out new
 says "--tgt"
 prepare 2 --src src --tgt tgt --tsv pairs.tsv --out new

@@ -62,7 +62,8 @@ changed '"dropout": "0.1"' '"dropout": "0.2"'
 runs 1 "$dragoman" train --repeat changed --out new
 prints "model.safetensors  not identical"
 prints "all gradients differ"
-says "the result is not that of the run: the runs part at step 1: the gradient of model.decoder.layers.0.final_layer_norm.bias"
+prints "the runs part at step 1: the gradient of model.decoder.layers.0.final_layer_norm.bias" 1
+says "the result is not that of the run" 1
 rm changed/model.safetensors
 runs 1 "$mpirun" -n 2 "$dragoman" train --repeat changed --out apart
 says "are not there any more"
@@ -111,7 +112,11 @@ says "choose another one"
 runs 3 "$dragoman" train --repeat data/tokenizer.json --out new-2
 says "settings"
 runs 3 "$dragoman" train --repeat nowhere/run.json --out new-2
-says "nowhere"
+says "--repeat: nowhere/run.json: No such file or directory; expected the run.json of a run, or the folder of one"
+runs 3 "$dragoman" train --repeat data --out new-2
+says "--repeat: data/run.json: No such file or directory"
+runs 3 "$dragoman" train --repeat src --out new-2
+says "; expected the run.json of a run"
 
 # Runs of several starts.
 runs 0 "$dragoman" $train --out parts

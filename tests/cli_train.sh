@@ -24,6 +24,9 @@ runs 0 "$dragoman" prepare --src src --tgt tgt --valid-src valid.src --valid-tgt
 
 runs 0 "$dragoman" train --data data --config small.cfg --bleu-every 2 --out whole
 says "step 14/14"
+says "parameters, 1 + 2 layers of width 32, 4 heads, vocabulary 330" 1
+says "data: data, 400 sentence pairs" 1
+says "1 rank (dp 1 x tp 1), updates 1 to 14 of at most 400 target tokens; everything goes to whole" 1
 says "validation: loss"
 says "BLEU"
 [ -s whole/model.safetensors ] && [ -s whole/run.json ] && [ -s whole/timing.jsonl ] && [ -e whole/checkpoints/step-00000012/DONE ]
@@ -102,6 +105,23 @@ says "is the checkpoint of step 2"
 runs 0 "$dragoman" train $still --max-steps 8 --resume unlinked/checkpoints/step-00000006 --out elsewhere
 says "is not in elsewhere"
 says "is the checkpoint of step 8"
+
+# Logs that a run killed before its first checkpoint has left are not those of the run that is gone on from.
+mkdir foreign
+for log in metrics timing; do echo '{"step":1,"loss":99.5}' >foreign/$log.jsonl; done
+echo '{"step":0,"version":1,"tensors":["x"],"weight":"0000000000000000"}' >foreign/trace.jsonl
+runs 0 "$dragoman" train $still --max-steps 8 --resume unlinked/checkpoints/step-00000006 --out foreign
+says "foreign/metrics.jsonl begins anew: what it held was not of the run of unlinked/checkpoints/step-00000006" 1
+same foreign/metrics.jsonl elsewhere/metrics.jsonl "metrics begin with the checkpoint"
+[ ! -e foreign/trace.jsonl ] && ! grep -q 99.5 foreign/timing.jsonl
+result $? "and so do the other logs"
+# A start that fails leaves what run.json says of the run before it.
+for log in timing trace; do
+    rm -rf held && cp -r whole held && rm -f held/$log.jsonl && mkdir held/$log.jsonl
+    runs $([ $log = timing ] && echo 3 || echo 1) "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --max-steps 16 --trace-hash --out held
+    same held/run.json whole/run.json "$log.jsonl cannot be opened: run.json stays"
+done
+
 runs 0 "$dragoman" train $still --max-steps 2 --best-by bleu --bleu-every 1 --out measures
 runs 0 "$dragoman" train $still --max-steps 4 --resume auto --out measures
 says "is the checkpoint of step 4"
@@ -120,9 +140,32 @@ says "warmup-steps"
 runs 2 "$dragoman" train --data data --config small.cfg --n-heads 5 --out new
 says "n_heads"
 runs 2 "$mpirun" -n 2 "$dragoman" train --data data --config small.cfg --tp 3 --out new
-says "tp"
-runs 3 "$dragoman" train --data nowhere --config small.cfg --out new
-says "nowhere"
+says "--tp 3 does not divide the number of ranks, 2: start 3 ranks or a multiple of it, or give a smaller --tp (of 1, 2)" 1
+runs 2 "$mpirun" -n 3 "$dragoman" train --data data --config small.cfg --tp 3 --out new
+says "tp = 3: expected a divisor of virtual_tp = 4"
+runs 2 "$mpirun" -n 3 "$dragoman" train --data data --config small.cfg --virtual-dp 2 --out new
+says "3 replicas on 3 ranks, but a batch is cut into virtual_dp = 2 leaves, at least one for each: start at most 2 ranks"
+runs 3 "$mpirun" -n 2 "$dragoman" train --data nowhere --config small.cfg --out new
+says "dragoman train: --data nowhere: No such file or directory; expected a DATA folder: make one with dragoman prepare" 1
+runs 3 "$dragoman" train --data data --config small.cfg --init nowhere --out new
+says "--init: nowhere: No such file or directory; expected a model file, or the folder of a run or of a checkpoint"
+runs 3 "$dragoman" train --data data --config small.cfg --init data --out new
+says "--init: data holds data"
+for path in nothere/RUN whole small.cfg; do
+    runs 3 "$dragoman" train --data data --config small.cfg --resume "$path" --out new
+    case $path in
+    nothere/RUN) says "--resume nothere/RUN: No such file or directory; expected auto, no, or the folder of a checkpoint, such as RUN/checkpoints/step" 1 ;;
+    whole) says "--resume whole: this is a run, not a checkpoint: go on in it with --out whole --resume auto, or name a checkpoint, as whole/last" 1 ;;
+    small.cfg) says "--resume small.cfg: this is a file; expected auto" 1 ;;
+    esac
+done
+runs 3 "$dragoman" train --src nowhere --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --config small.cfg --out new
+says "--src: nowhere: No such file or directory; expected a file of text"
+runs 2 "$dragoman" train --data data --config small.cfg --config tiny --out new
+says "--config: given twice, with small.cfg and with tiny"
+cp -r stopped-USR1 unfinished
+runs 3 "$dragoman" translate --model unfinished
+says "unfinished has no model.safetensors: its training has not ended; go on with train --resume auto, or take its newest checkpoint, unfinished/last"
 runs 3 "$dragoman" train --data data --config small.cfg --resume auto --dropout 0.5 --out whole
 says "dropout = 0.1, not 0.5"
 runs 4 "$dragoman" train --data data --config small.cfg --optimizer sgd --learning-rate 1000 --warmup-steps 0 --max-steps 50 --out diverged

@@ -141,7 +141,7 @@ static void test_saving(void)
     free(path);
     free(best);
     tap_err(dgm_ckpt_find(run, run, dgm_grid_single(), &path), DGM_ERR_INPUT, "a folder that is none is refused");
-    tap_error_says("is not whole");
+    tap_error_says("this is a run, not a checkpoint");
     free(run);
 }
 

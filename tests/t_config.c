@@ -17,6 +17,7 @@ static const dgm_option training[] = {
     {"dropout", DGM_OPTION_REAL, "0.1", 0, 0.9, NULL, "P", "residual dropout"},
     {"tie", DGM_OPTION_FLAG, "true", 0, 0, NULL, NULL, "share embeddings"},
     {"json", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "machine-readable"},
+    {"overlap", DGM_OPTION_CHOICE, "on", 0, 0, "on|off", NULL, "a choice that is a flag"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
 static const dgm_option files[] = {
@@ -64,11 +65,50 @@ static void command_line(void)
     dgm_config_destroy(c);
 
     c = fresh();
-    tap_err(PARSE(c, 0, "--seed", "1", "--seed", "-2"), DGM_OK, "negative values; given twice");
-    tap_int(dgm_config_int(c, "seed"), -2, "the last one counts");
+    tap_err(PARSE(c, 0, "--seed", "-2"), DGM_OK, "negative values");
+    tap_int(dgm_config_int(c, "seed"), -2, "are no options");
     tap_err(PARSE(c, 0, "--nonsense", "--help"), DGM_OK, "--help comes before any complaint");
     tap_ok(dgm_config_help_asked(c), "help asked");
     dgm_config_destroy(c);
+}
+
+/* An option of one value that is given twice: no value is the right one. */
+static void twice(void)
+{
+    const struct { char *args[5]; const char *says; } wrong[] = {
+        {{"train", "--seed", "1", "--seed", "2"}, "--seed: given twice, with 1 and with 2"},
+        {{"train", "--seed=1", "--seed=1", "--json", "--json"}, "--seed: given twice, with 1 and with 1"},
+        {{"train", "--config", "tiny", "--config", "small"}, "--config: given twice, with tiny and with small"},
+        {{"train", "--out=a", "--json", "--out", "b"}, "--out: given twice, with a and with b"},
+        {{"train", "--json", "--no-json", "--out", "b"}, "--no-json: given both ways, as true and as false"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        dgm_config *c = fresh();
+        tap_err(dgm_config_parse(c, 5, wrong[i].args, 0), DGM_ERR_USAGE, "refused: %s", wrong[i].says);
+        tap_error_says(wrong[i].says);
+        dgm_config_destroy(c);
+    }
+    dgm_config *c = fresh();
+    tap_err(PARSE(c, 0, "--json", "--json"), DGM_OK, "a flag may be said twice");
+    tap_err(dgm_config_set(c, "json", "no"), DGM_OK, "the program itself may set again what was given");
+    tap_ok(!dgm_config_flag(c, "json"), "and that counts");
+    dgm_config_destroy(c);
+}
+
+static void flag_words(void)
+{
+    static const struct { const char *text; bool flag; } words[] = {{"true", true}, {"on", true}, {"yes", true}, {"false", false}, {"off", false}, {"no", false}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        dgm_config *c = fresh();
+        char text[64];
+        snprintf(text, sizeof text, "tie = %s\noverlap = %s\n", words[i].text, words[i].text);
+        tap_err(dgm_config_read_text(c, text, "my.cfg"), DGM_OK, "a flag and a choice of on and off: %s", words[i].text);
+        tap_ok(dgm_config_flag(c, "tie") == words[i].flag, "the flag");
+        tap_text(dgm_config_text(c, "overlap"), words[i].flag ? "on" : "off", "the choice");
+        char *written = dgm_config_write(c);
+        tap_ok(written != NULL && strstr(written, words[i].flag ? "tie = true\n" : "tie = false\n") != NULL, "both are written in one way");
+        free(written);
+        dgm_config_destroy(c);
+    }
 }
 
 static void refused(const char *says, char *a, char *b)
@@ -92,7 +132,8 @@ static void refusals(void)
     refused("\"nan\" is not a number from 0 to 0.9", "--dropout", "nan");
     refused("\"0.91\" is not", "--dropout", "0.91");
     refused("\"0,1\" is not", "--dropout", "0,1");
-    refused("\"yes\" is not true or false", "--tie=yes", NULL);
+    refused("\"maybe\" is not true or false", "--tie=maybe", NULL);
+    refused("\"maybe\" is not one of on|off", "--overlap", "maybe");
     refused("\"cos\" is not one of noam|inverse-sqrt|cosine", "--schedule", "cos");
     refused("\"noam|inverse-sqrt\" is not one of", "--schedule", "noam|inverse-sqrt");
     refused("--src: a value is missing", "--src", NULL);
@@ -148,7 +189,7 @@ static void saved_settings(void)
     tap_err(PARSE(c, 0, "--seed", "+007", "--dropout", "3.0e-1", "--src", "a b", "", "#", "q\"\\\n", "--out", " padded "), DGM_OK, "parse");
     char *text = dgm_config_write(c);
     tap_text(text,
-             "warmup_steps = 4000\nseed = 7\ndropout = 0.3\ntie = true\njson = false\nschedule = noam\n"
+             "warmup_steps = 4000\nseed = 7\ndropout = 0.3\ntie = true\njson = false\noverlap = on\nschedule = noam\n"
              "src = \"a b\" \"\" \"#\" \"q\\\"\\\\\\n\"\nout = \" padded \"\n",
              "numbers are written in one way, words quoted where needed");
     tap_err(dgm_config_read_text(d, text, "saved"), DGM_OK, "reads back");
@@ -208,7 +249,7 @@ static void help(void)
     size_t n;
     FILE *out = open_memstream(&text, &n);
     dgm_config *c = fresh();
-    dgm_config_print_help(c, out, "train", "--out DIR", "Trains.");
+    dgm_config_print_help(c, out, "train", "--out DIR", "Trains.", (const char *const[]){"json", "tgt", NULL});
     fclose(out);
     tap_ok(strncmp(text, "usage: dragoman train --out DIR\n\nTrains.\n", 41) == 0, "usage first");
     tap_ok(strstr(text, "\n  --warmup-steps N              steps until the peak  (a whole number from 1 to 1000000; default 4000)\n") != NULL,
@@ -216,6 +257,7 @@ static void help(void)
     tap_ok(strstr(text, "\n  --no-tie ") != NULL, "a flag that is on shows how it is put off");
     tap_ok(strstr(text, "\n  --schedule noam|inverse-sqrt|cosine\n") != NULL, "choices");
     tap_ok(strstr(text, "\n  --src FILE... ") != NULL, "lists");
+    tap_ok(strstr(text, "--json") == NULL && strstr(text, "--tgt") == NULL, "options without effect are left out");
     free(text);
     dgm_config_destroy(c);
 }
@@ -244,6 +286,8 @@ static void suggestions(void)
 int main(void)
 {
     command_line();
+    twice();
+    flag_words();
     refusals();
     file_text();
     saved_settings();

@@ -24,6 +24,7 @@ typedef struct {
     const char *summary;  /* a sentence or more for --help */
     const dgm_option *const *tables;
     int n_tables;
+    const char *const *unlisted; /* ended by NULL: options that --help leaves out, since they have no effect here; NULL: none */
     int max_operands;
     bool uses_mpi; /* otherwise MPI_Init is never called */
     dgm_err (*run)(dgm_config *config);

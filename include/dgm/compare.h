@@ -35,6 +35,7 @@ typedef struct {
     int64_t n_only_a, n_only_b; /* in one alone, up to where the shorter ends: logged at other steps */
     int64_t last_a, last_b;     /* last step */
     int64_t step;               /* the first at which a number differs; -1: none */
+    int64_t before;             /* of the last common line before it, with nothing different; -1: none */
     bool validation;
     bool other_batch;           /* the counts of tokens or sentences are among what differs */
     char field[DGM_COMPARE_NAME], value_a[32], value_b[32]; /* the first field that differs */
@@ -96,7 +97,7 @@ void dgm_comparison_fini(dgm_comparison *comparison);
 /* No number differs, both go equally far and both have a result or neither. */
 bool dgm_comparison_identical(const dgm_comparison *comparison);
 
-/* The answer in a sentence: where they part first, by what is most exact. */
+/* The answer in a sentence: where they part first, by what is most exact; "between steps" where those between were not looked at. */
 void dgm_comparison_verdict(const dgm_comparison *comparison, char *text, size_t bytes);
 
 void dgm_comparison_print(const dgm_comparison *comparison, FILE *out);

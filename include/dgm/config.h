@@ -4,7 +4,7 @@
  *   warmup_steps = 400     in a config file; # begins a comment; "a b#c" is one word, with \" \\ \n inside quotes
  *
  * A list takes all words up to the next option and grows when it is given again; --name=value takes one word that may begin
- * with anything; what stands behind a bare -- are operands.
+ * with anything; what stands behind a bare -- are operands.  Any other option is given once on a command line.
  *
  * The command line wins over the config file, which wins over the table's defaults.  Unknown names, values out of range and
  * values of the wrong type are DGM_ERR_USAGE and name the option, the value, what is expected and, where one is near, the
@@ -19,9 +19,9 @@
 typedef enum {
     DGM_OPTION_INT,    /* lo..hi */
     DGM_OPTION_REAL,   /* lo..hi */
-    DGM_OPTION_FLAG,   /* --name, --no-name, or name = true|false */
+    DGM_OPTION_FLAG,   /* --name, --no-name, or name = true|false; on|off and yes|no are understood, too */
     DGM_OPTION_TEXT,   /* any string */
-    DGM_OPTION_CHOICE, /* one word of `choices` */
+    DGM_OPTION_CHOICE, /* one word of `choices`; with on|off also those words of a flag */
     DGM_OPTION_LIST    /* one or more strings: --src A B C; in a file, separated by spaces */
 } dgm_option_kind;
 
@@ -78,7 +78,11 @@ dgm_err dgm_config_require(const dgm_config *config, const char *name);
 /* The resolved settings in table order, one `name = value` line each, unset ones left out.  Caller frees. */
 char *dgm_config_write(const dgm_config *config);
 
-/* Usage text: "usage: dragoman COMMAND synopsis", the options with defaults and ranges. */
-void dgm_config_print_help(const dgm_config *config, FILE *out, const char *command, const char *synopsis, const char *summary);
+/* Usage text: "usage: dragoman COMMAND synopsis", the options with defaults and ranges but for those of `unlisted` (ended by NULL, or NULL). */
+void dgm_config_print_help(const dgm_config *config, FILE *out, const char *command, const char *synopsis, const char *summary,
+                           const char *const *unlisted);
+
+/* Whether a table has an option of that name. */
+bool dgm_option_in(const dgm_option *table, const char *name);
 
 #endif

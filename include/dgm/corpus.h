@@ -30,6 +30,9 @@ typedef struct {
 
 typedef struct dgm_corpus dgm_corpus;
 
+/* DGM_ERR_INPUT, saying what was expected, unless `path` is a file that can be read, or "-".  `name` is what messages call it. */
+dgm_err dgm_corpus_look(const char *path, const char *name);
+
 /* paths[n_paths] are copied; "-" is standard input.  names[n_paths] are what messages call the files; NULL: the paths.
  * Files are opened one by one on the way, but looked at now: DGM_ERR_INPUT names the first that cannot be read. */
 dgm_err dgm_corpus_open(const char *const *paths, const char *const *names, int n_paths, dgm_corpus **out);
@@ -44,6 +47,10 @@ dgm_err dgm_corpus_waits(dgm_corpus *corpus, bool *waits);
 
 /* DGM_ERR_INPUT with "FILE, line N, byte B: what is wrong with it"; DGM_OK for a good line. */
 dgm_err dgm_corpus_refuse(const dgm_line *line);
+
+/* The bytes of a byte order mark, with which some editors begin a file, at the beginning of its first line: 3, or 0 where there is none.  It is
+ * left in the lines: what is text to encode does without it, what is scored keeps it, as sacreBLEU does. */
+size_t dgm_corpus_mark_bytes(const char *text, size_t n_bytes);
 
 /* What has been read of each file: whole files once dgm_corpus_next has said that there is no more. */
 typedef struct {

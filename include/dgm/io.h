@@ -5,6 +5,7 @@
 #include "dgm/error.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 /* Reads or writes exactly `bytes` at `offset`, through interruptions and short counts.  DGM_ERR_INPUT at end of file. */
 dgm_err dgm_io_pread(int fd, void *data, size_t bytes, int64_t offset, const char *path);
@@ -14,11 +15,15 @@ dgm_err dgm_io_write(int fd, const void *data, size_t bytes, const char *path);
 /* The whole file in memory the caller frees, one zero byte after its end.  DGM_ERR_INPUT when it cannot be opened. */
 dgm_err dgm_io_read_file(const char *path, char **out, size_t *n_bytes);
 
-/* Writes `path` whole: beside its place as PATH.tmp, flushed to disk, renamed, the folder flushed.  On failure nothing stays. */
+/* Writes `path` whole: beside its place as PATH.tmp, flushed to disk, renamed, the folder flushed.  On failure nothing stays.  A device or a
+ * pipe is written to as it is. */
 dgm_err dgm_io_write_file(const char *path, const void *data, size_t bytes);
 
-/* Renames `from` to `to` and flushes the folder of `to`. */
+/* Renames `from` to `to` and flushes the folder of `to`.  A device or a pipe is not replaced: DGM_ERR_IO. */
 dgm_err dgm_io_rename(const char *from, const char *to);
+
+/* Hands over what has been printed to a stream; DGM_ERR_IO with the reason when it, or something before it, could not be written. */
+dgm_err dgm_io_flush(FILE *stream, const char *name);
 
 /* Flushes a folder's entries to disk. */
 dgm_err dgm_io_sync_dir(const char *path);
@@ -53,6 +58,8 @@ void dgm_io_unlock(int lock); /* accepts -1 */
 
 bool dgm_io_exists(const char *path);
 bool dgm_io_is_dir(const char *path);
+bool dgm_io_holds(const char *dir, const char *name); /* the folder has an entry of that name */
+bool dgm_io_same(const char *a, const char *b); /* both are there and are one file or folder, whatever links lead to it */
 
 /* "a/b" from a and b, in memory the caller frees; NULL when memory ends. */
 char *dgm_io_join(const char *dir, const char *name);

@@ -19,9 +19,16 @@ typedef struct {
     const char *training;      /* NULL: none */
 } dgm_model_strings;
 
+/* The same tokenizers to the byte, or none in both: only then do two models, or a model and data, speak of the same tokens. */
+bool dgm_model_same_tokenizers(const dgm_model_strings *a, const dgm_model_strings *b);
+
 /* Saves the model whose parameters are flat [params->n_floats]; every replica writes a share.  All arguments but flat are equal on all
  * ranks.  On failure all ranks return the same error and what was at `path` is as it was.  Collective on grid->world. */
 dgm_err dgm_model_file_save(const char *path, const dgm_grid *grid, const dgm_params *params, const dgm_model_strings *strings, float *flat);
+
+/* The file of the model that `path` names: itself, or the model.safetensors in a folder; the caller frees it.  DGM_ERR_INPUT, saying what
+ * was expected and what is there instead, when there is none.  Not collective. */
+dgm_err dgm_model_find(const char *path, char **out);
 
 typedef struct dgm_model_file dgm_model_file;
 

@@ -66,6 +66,10 @@ dgm_err dgm_params_alloc(const dgm_params *params, float **out);
  * d_model^-0.5, norm weights 1, the rest 0.  An element depends on (seed, tensor, its place in the logical tensor) alone. */
 void dgm_params_init(const dgm_params *params, uint64_t seed, float *flat);
 
+/* start[n_parts + 1]: the stretch [lo, hi) of the flat block, which begins at a block, cut at block edges into n_parts as even as they go; lo first,
+ * hi last. */
+void dgm_params_cut(const dgm_params *params, int64_t lo, int64_t hi, int n_parts, int64_t *start);
+
 /* slice_start[n_slices + 1]: the flat block cut at block edges into n_slices parts as even as they go; 0 first, n_floats last. */
 void dgm_params_slices(const dgm_params *params, int n_slices, int64_t *slice_start);
 

@@ -35,7 +35,7 @@ extern const dgm_option dgm_prepare_option_table[];
 dgm_err dgm_prepare_options_init(const dgm_config *config, dgm_prepare_options *out);
 void dgm_prepare_options_fini(dgm_prepare_options *options);
 
-/* Options that are missing or contradict each other: DGM_ERR_USAGE.  Called by dgm_prepare, too. */
+/* Options that are missing or contradict each other: DGM_ERR_USAGE; files that cannot be read: DGM_ERR_INPUT.  Called by dgm_prepare, too. */
 dgm_err dgm_prepare_check(const dgm_prepare_options *options);
 
 /* Not collective: one rank does it and the others wait.  DGM_ERR_INPUT for text that is not what it must be, DGM_ERR_USAGE when

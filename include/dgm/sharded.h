@@ -14,9 +14,9 @@ typedef struct {
 } dgm_sharded_block;
 
 /* Writes PATH.tmp from the stretches ranges[n_ranges] of every rank's blocks and renames it to PATH.  Stretches are ascending, their ends
- * block edges of params or the flat block's ends; those of the replicas cover it.  prefixes and strings are equal on all ranks; a string DGM_SEAL_KEY, DGM_SEAL_BLANK
- * is filled in (seal.h) when sealed says that there is one.  On failure all ranks return the same
- * error and PATH is as it was.  Collective on grid->world. */
+ * block edges of params or the flat block's ends; those of the replicas cover it.  prefixes and strings are equal on all ranks; a string
+ * DGM_SEAL_KEY, DGM_SEAL_BLANK is filled in (seal.h) when sealed says that there is one.  On failure all ranks return the same error and PATH is as
+ * it was.  Collective on grid->world. */
 dgm_err dgm_sharded_save(const char *path, const dgm_grid *grid, const dgm_params *params, const dgm_sharded_block *blocks, int n_blocks,
                          const dgm_range *ranges, int n_ranges, const dgm_safetensors_string_pair *strings, int n_strings, bool sealed);
 

@@ -45,8 +45,9 @@ bool dgm_trainer_is_busy(const dgm_trainer *trainer); /* false for NULL */
  * Collective on grid->dp. */
 dgm_err dgm_trainer_settle(dgm_trainer *trainer);
 
-/* Update number `step`, from 1.  On return this replica's slice of the parameters is updated; the others' may still be on their way.  DGM_ERR_NUMERIC, on all ranks and before any parameter changes, when the loss or the gradient is not finite.
- * Collective on grid->world; `batch` is this replica's part of one global batch. */
+/* Update number `step`, from 1, on this replica's part of one global batch.  On return this replica's slice of the parameters is updated; the others' may
+ * still be on their way.  DGM_ERR_NUMERIC, on all ranks and before any parameter changes, when the loss or the gradient is not finite.
+ * Collective on grid->world. */
 dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batch *batch, dgm_step_result *out);
 
 /* Moments and the slice they belong to, for checkpoints. */

@@ -13,6 +13,7 @@ typedef struct {
     const dgm_config *config;
     dgm_train_settings settings;
     const char *dir;      /* RUN */
+    const char *data_dir; /* DATA */
     dgm_grid *grid;
     dgm_dataset *dataset;
     dgm_params *params;
@@ -35,8 +36,8 @@ typedef struct {
     int64_t n_stale;      /* validations since */
 } dgm_train_run;
 
-/* Opens DATA, makes the model (or reads it from --init), and takes up the checkpoint that --resume asks for.  Collective on the world
- * of MPI; the error is the same on all ranks.  *run is destroyed by the caller in any case. */
+/* Opens DATA in data_dir, whose name must outlive *run, makes the model (or reads it from --init), and takes up the checkpoint that --resume asks
+ * for.  Collective on the world of MPI; the error is the same on all ranks.  *run is destroyed by the caller in any case. */
 dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run);
 void dgm_train_run_close(dgm_train_run *run);
 

@@ -10,15 +10,13 @@
 
 enum { STRETCH_FLOATS = 1 << 20 };
 
-static bool same_text(const char *a, const char *b) { return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0; }
-
 static dgm_err check_alike(const dgm_model_file *first, const dgm_model_file *other)
 {
     const dgm_model_strings *a = dgm_model_file_strings(first), *b = dgm_model_file_strings(other);
     const char *differ = NULL;
     if (dgm_hparams_check_same(dgm_model_file_hparams(other), dgm_model_file_hparams(first), dgm_model_file_path(other)) != DGM_OK)
         differ = "architecture";
-    else if (!same_text(a->tokenizer, b->tokenizer) || !same_text(a->tgt_tokenizer, b->tgt_tokenizer)) differ = "tokenizer";
+    else if (!dgm_model_same_tokenizers(a, b)) differ = "tokenizer";
     if (differ == NULL) return DGM_OK;
     return DGM_FAIL(DGM_ERR_INPUT, "%s has another %s than %s: only models of one training can be averaged", dgm_model_file_path(other),
                     differ, dgm_model_file_path(first));
@@ -28,10 +26,7 @@ static dgm_err check_alike(const dgm_model_file *first, const dgm_model_file *ot
 static dgm_err open_models(const char *const *models, int n, dgm_model_file **files)
 {
     for (int i = 0; i < n; i++) {
-        char *done = dgm_io_join(models[i], "DONE");
-        bool is_checkpoint = done != NULL && dgm_io_exists(done);
-        free(done);
-        if (is_checkpoint) DGM_TRY(dgm_ckpt_verify(models[i], dgm_grid_single()));
+        if (dgm_io_holds(models[i], "DONE")) DGM_TRY(dgm_ckpt_verify(models[i], dgm_grid_single()));
         DGM_TRY(dgm_model_file_open(models[i], &files[i]));
         DGM_TRY(dgm_model_file_verify(files[i]));
         DGM_TRY(check_alike(files[0], files[i]));

@@ -176,15 +176,27 @@ static dgm_err find_newest(const char *run, const dgm_grid *grid, char **path)
     free(steps);
     if (err != DGM_OK) return err;
     if (found == NULL && n > 0)
-        return DGM_FAIL(DGM_ERR_INPUT, "%s has %lld checkpoints and none is whole: to start from the beginning, remove %s/%s", run,
-                        (long long)n, run, folder_name);
+        return DGM_FAIL(DGM_ERR_INPUT, "%s has %lld checkpoints and none is whole, for the reasons above: put a whole one back from a copy, if there is "
+                        "one; to begin anew, remove %s/%s or choose another --out", run, (long long)n, run, folder_name);
     *path = found;
     return DGM_OK;
+}
+
+/* What somebody names who goes on must be a checkpoint, not the run. */
+static dgm_err look_at(const char *which)
+{
+    static const char expected[] = "expected auto, no, or the folder of a checkpoint, such as RUN/checkpoints/step-00000500";
+    if (!dgm_io_exists(which)) return DGM_FAIL(DGM_ERR_INPUT, "--resume %s: %s; %s", which, strerror(errno), expected);
+    if (!dgm_io_is_dir(which)) return DGM_FAIL(DGM_ERR_INPUT, "--resume %s: this is a file; %s", which, expected);
+    if (!dgm_io_holds(which, folder_name)) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_INPUT, "--resume %s: this is a run, not a checkpoint: go on in it with --out %s --resume auto, or name a checkpoint, as "
+                    "%s/last", which, which, which);
 }
 
 dgm_err dgm_ckpt_find(const char *run, const char *which, const dgm_grid *grid, char **path)
 {
     if (strcmp(which, "auto") == 0) return find_newest(run, grid, path);
+    DGM_TRY(dgm_coll_agree(grid, DGM_AXIS_WORLD, look_at(which)));
     DGM_TRY(dgm_ckpt_verify(which, grid));
     char *copy = strdup(which);
     dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, copy != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path %s", which));

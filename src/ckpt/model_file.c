@@ -6,6 +6,7 @@
 #include "dgm/seal.h"
 #include "dgm/sharded.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,13 @@ struct dgm_model_file {
 };
 
 enum { MAX_STRINGS = 6 };
+
+static bool same_text(const char *a, const char *b) { return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0; }
+
+bool dgm_model_same_tokenizers(const dgm_model_strings *a, const dgm_model_strings *b)
+{
+    return same_text(a->tokenizer, b->tokenizer) && same_text(a->tgt_tokenizer, b->tgt_tokenizer);
+}
 
 /* The metadata of a model file; *architecture is the caller's to free. */
 static dgm_err collect_strings(const dgm_params *params, const dgm_model_strings *strings, dgm_safetensors_string_pair *pair, int *n,
@@ -88,15 +96,36 @@ static dgm_err find_strings(dgm_model_file *f)
     return DGM_OK;
 }
 
+#define EXPECTED "expected a model file, or the folder of a run or of a checkpoint"
+
+static dgm_err no_model_in(const char *dir)
+{
+    if (dgm_io_holds(dir, "manifest.json")) return DGM_FAIL(DGM_ERR_INPUT, "%s holds data, as prepare makes them, and no model; " EXPECTED, dir);
+    if (!dgm_io_holds(dir, "last")) return DGM_FAIL(DGM_ERR_INPUT, "%s has no model.safetensors; " EXPECTED, dir);
+    return DGM_FAIL(DGM_ERR_INPUT, "%s has no model.safetensors: its training has not ended; go on with train --resume auto, or take its newest "
+                    "checkpoint, %s/last", dir, dir);
+}
+
+dgm_err dgm_model_find(const char *path, char **out)
+{
+    if (!dgm_io_exists(path)) return DGM_FAIL(DGM_ERR_INPUT, "%s: %s; " EXPECTED, path, strerror(errno));
+    bool is_folder = dgm_io_is_dir(path);
+    char *file = is_folder ? dgm_io_join(path, "model.safetensors") : strdup(path);
+    if (file == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
+    if (is_folder && !dgm_io_exists(file)) {
+        free(file);
+        return no_model_in(path);
+    }
+    *out = file;
+    return DGM_OK;
+}
+
 dgm_err dgm_model_file_open(const char *path, dgm_model_file **out)
 {
     dgm_err err;
     dgm_model_file *f = calloc(1, sizeof *f);
-    if (f != NULL) f->path = dgm_io_is_dir(path) ? dgm_io_join(path, "model.safetensors") : strdup(path);
-    if (f == NULL || f->path == NULL) {
-        err = DGM_FAIL(DGM_ERR_NOMEM, "model %s", path);
-        goto fail;
-    }
+    if (f == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "model %s", path);
+    DGM_GOTO(dgm_model_find(path, &f->path));
     DGM_GOTO(dgm_safetensors_open(f->path, &f->tensors));
     DGM_GOTO(parse_architecture(f));
     DGM_GOTO(find_strings(f));

@@ -4,6 +4,7 @@
 #include "dgm/io.h"
 #include "dgm/safetensors.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,8 @@ static dgm_err load_from_folder(const char *dir, const char *side, dgm_tokenizer
 
 dgm_err dgm_tokenizer_find(const char *path, const char *side, dgm_tokenizer **out)
 {
+    if (!dgm_io_exists(path))
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: %s; expected a tokenizer.json, a model, or a folder with one of them", path, strerror(errno));
     if (dgm_io_is_dir(path)) return load_from_folder(path, side, out);
     return is_safetensors(path) ? load_from_model(path, side, out) : dgm_tokenizer_load(path, out);
 }

@@ -5,6 +5,7 @@
 
 #include "dgm/elem.h"
 #include "dgm/gemm.h"
+#include "dgm/json_text.h"
 #include "dgm/placement.h"
 
 #include <stdlib.h>
@@ -163,7 +164,8 @@ static json_t *ceilings_json(const dgm_bench_result *r)
     bool several = r->grid->size > 1, replicas = r->grid->dp_size > 1;
     if (m->peak_gflops == 0) return json_null();
     return json_pack("{s:f, s:f, s:f, s:o, s:o, s:f, s:o, s:o, s:o}", "copy_gb_per_s", m->copy_one_bytes_per_s * 1e-9, "copy_all_gb_per_s",
-                     m->copy_all_bytes_per_s * 1e-9, "add_gb_per_s", m->add_bytes_per_s * 1e-9, "latency_us", several ? json_real(m->link.latency_s * 1e6) : json_null(), "exchange_gb_per_s",
+                     m->copy_all_bytes_per_s * 1e-9, "add_gb_per_s", m->add_bytes_per_s * 1e-9, "latency_us",
+                     several ? json_real(m->link.latency_s * 1e6) : json_null(), "exchange_gb_per_s",
                      several ? json_real(m->link.bytes_per_s * 1e-9) : json_null(), "gradient_mb", (double)m->gradient_bytes * 1e-6, "reduce_ms",
                      replicas ? json_real(m->reduce_s * 1e3) : json_null(), "gather_ms", replicas ? json_real(m->gather_s * 1e3) : json_null(),
                      "mpi_allreduce_ms", replicas ? json_real(m->allreduce_s * 1e3) : json_null());
@@ -202,12 +204,14 @@ dgm_err dgm_bench_print_json(const dgm_bench_result *r)
     bool peak = r->machine.peak_gflops > 0, peak_bf16 = r->machine.peak_bf16_gflops > 0, fixed = r->settings->update.reduction == DGM_REDUCE_FIXED;
     DGM_TRY(summarize(r, &s));
     json_t *json = json_pack(
-        "{s:s, s:o, s:i, s:i, s:i, s:i, s:s?, s:o, s:I, s:s, s:I, s:I, s:i, s:s, s:s, s:b, s:I, s:I}", "version", PACKAGE_VERSION, "machine", machine_json(), "ranks",
-        r->grid->size, "dp", r->grid->dp_size, "tp", r->grid->tp_size, "threads", r->settings->threads, "config", r->config, "model",
-        dgm_hparams_to_json(r->hp), "parameters", (json_int_t)dgm_hparams_n_parameters(r->hp), "sentences", r->sentences, "batch_tokens",
+        "{s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:I, s:I, s:i, s:s, s:s, s:b, s:I, s:I}", "version", PACKAGE_VERSION, "machine",
+        machine_json(), "ranks", r->grid->size, "dp", r->grid->dp_size, "tp", r->grid->tp_size, "threads", r->settings->threads, "config",
+        r->config != NULL ? dgm_json_name(r->config) : json_null(), "model", dgm_hparams_to_json(r->hp), "parameters",
+        (json_int_t)dgm_hparams_n_parameters(r->hp), "sentences", dgm_json_name(r->sentences), "batch_tokens",
         (json_int_t)r->settings->batch_tokens, "micro_batch_tokens", (json_int_t)r->settings->micro_batch_tokens, "virtual_dp",
         r->settings->update.virtual_dp, "reduction", fixed ? "fixed" : "fast", "precision",
-        r->settings->update.precision == DGM_PRECISION_BF16 ? "bf16" : "fp32", "overlap", (int)r->settings->update.overlap, "steps", (json_int_t)r->n_steps, "settle_steps", (json_int_t)r->n_settle_steps);
+        r->settings->update.precision == DGM_PRECISION_BF16 ? "bf16" : "fp32", "overlap", (int)r->settings->update.overlap, "steps",
+        (json_int_t)r->n_steps, "settle_steps", (json_int_t)r->n_settle_steps);
     json_t *measured = json_pack("{s:f, s:f, s:f, s:f, s:o, s:o, s:f, s:o, s:s?, s:o, s:f, s:f, s:o, s:o}", "tokens_per_s", s.tokens_per_s,
                                  "tokens_per_s_median", s.median, "tokens_per_s_best", s.best, "gflops", s.gflops, "peak_gflops",
                                  peak ? json_real(r->machine.peak_gflops) : json_null(), "share_of_peak", peak ? json_real(s.share) : json_null(),
@@ -215,13 +219,10 @@ dgm_err dgm_bench_print_json(const dgm_bench_result *r)
                                  peak_bf16 ? json_real(r->machine.peak_bf16_gflops) : json_null(), "bf16", dgm_gemm_bf16_family(), "ceilings",
                                  ceilings_json(r), "peak_memory_mb", s.memory_mb, "peak_memory_total_mb", s.total_memory_mb, "step", step_json(r, &s),
                                  "regions", regions_json(r, &s));
-    char *text = NULL;
-    if (json != NULL && measured != NULL && json_object_update(json, measured) == 0) text = json_dumps(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
-    if (text != NULL) puts(text);
-    dgm_err err = text != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "report as JSON");
-    free(text);
+    bool joined = json != NULL && measured != NULL && json_object_update(json, measured) == 0;
     json_decref(measured);
-    json_decref(json);
     free(s.scratch);
-    return err;
+    if (joined) return dgm_json_print(json, JSON_INDENT(2) | JSON_REAL_PRECISION(9), stdout);
+    json_decref(json);
+    return DGM_FAIL(DGM_ERR_NOMEM, "report as JSON");
 }

@@ -4,6 +4,7 @@
  * long: when these do not come, they hang in a collective that the failed rank will never enter, and MPI_Abort ends them. */
 #include "dgm/cli.h"
 
+#include "dgm/io.h"
 #include "dgm/log.h"
 #include "dgm/timer.h"
 
@@ -29,6 +30,7 @@ int dlclose(void *handle) { return (void)handle, 0; }
 static void print_error(const char *message, int rank)
 {
     dgm_log_progress_end();
+    if (*message == '\0') return; /* what went wrong is the command's answer */
     if (rank < 0) fprintf(stderr, "dragoman %s: %s\n", own_name, message);
     else fprintf(stderr, "dragoman %s: rank %d: %s\n", own_name, rank, message);
     fflush(stderr);
@@ -119,8 +121,7 @@ static dgm_err meet(dgm_err err)
 /* A full disk behind stdout must not look like success. */
 static dgm_err flush_results(dgm_err err)
 {
-    if (fflush(stdout) == 0 && !ferror(stdout)) return err;
-    return err != DGM_OK ? err : DGM_FAIL(DGM_ERR_IO, "standard output: what was printed could not be written");
+    return err != DGM_OK ? err : dgm_io_flush(stdout, "standard output");
 }
 
 static int run_with_mpi(const dgm_cli_command *command, dgm_config *config, dgm_err err)
@@ -148,7 +149,7 @@ int dgm_cli_run(const dgm_cli_command *command, int argc, char **argv)
     dgm_err err = dgm_config_create(command->tables, command->n_tables, &config);
     if (err == DGM_OK) err = dgm_config_parse(config, argc, argv, command->max_operands);
     bool help = err == DGM_OK && dgm_config_help_asked(config);
-    if (help) dgm_config_print_help(config, stdout, command->name, command->synopsis, command->summary);
+    if (help) dgm_config_print_help(config, stdout, command->name, command->synopsis, command->summary, command->unlisted);
     if (!help && command->uses_mpi) {
         status = run_with_mpi(command, config, err);
     } else {

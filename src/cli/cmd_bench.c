@@ -21,6 +21,12 @@ static const dgm_option options[] = {
     {0},
 };
 
+/* Of a training's settings, those that mean nothing here. */
+static const char *const unlisted[] = {
+    "out", "resume", "init", "repeat", "any_machine", "max_epochs", "log_every", "trace_hash", "trace_hash_every", "validate_every", "bleu_every",
+    "best_by", "patience", "checkpoint_every", "keep_checkpoints", "average_last", "src", "tgt", "tsv", "valid_src", "valid_tgt", "valid_tsv",
+    "tokenizer", "tgt_tokenizer", "joint_vocab", "max_length", "max_ratio", "on_bad_line", NULL};
+
 typedef struct {
     const dgm_config *config;
     dgm_train_settings settings;
@@ -40,7 +46,7 @@ static dgm_err agree(const bench *b, dgm_err err) { return dgm_coll_agree(b->gri
 /* A training's config file may be given as it is; what would have bench write or start from something is refused. */
 static dgm_err check_options(const dgm_config *config)
 {
-    static const char *const refused[] = {"out", "init", "src", "tgt", "tsv"};
+    static const char *const refused[] = {"out", "init", "repeat", "src", "tgt", "tsv"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         if (dgm_config_given(config, refused[i]))
             return DGM_FAIL(DGM_ERR_USAGE, "%s has no effect: bench writes nothing and trains a new model on --data DATA or on generated sentences; leave "
@@ -193,11 +199,12 @@ int dgm_cmd_bench(int argc, char **argv)
                                                dgm_prepare_option_table};
     static const dgm_cli_command command = {.name = "bench",
                                             .synopsis = "[--config F] [--data DATA] [options]",
-                                            .summary = "Measures this machine and times updates of training on it, on DATA or on generated sentences. The "
-                                                       "settings are those of train; what concerns files, validation and checkpoints has no effect. Start "
-                                                       "it under mpirun or srun like train. Writes nothing to disk.",
+                                            .summary = "Measures this machine and times updates of training on it, on DATA or on generated sentences. "
+                                                       "A config file of train may be given as it is: what concerns files, validation and checkpoints "
+                                                       "has no effect. Start it under mpirun or srun like train. Writes nothing to disk.",
                                             .tables = tables,
                                             .n_tables = 5,
+                                            .unlisted = unlisted,
                                             .uses_mpi = true,
                                             .run = run};
     return dgm_cli_run(&command, argc, argv);

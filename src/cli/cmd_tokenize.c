@@ -4,7 +4,6 @@
 #include "dgm/io.h"
 #include "dgm/tokenizer_find.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,7 +128,7 @@ static dgm_err each_line(job *j, dgm_err (*one)(job *, const char *, size_t))
         if (!more) break;
         DGM_GOTO(dgm_corpus_refuse(&line));
         err = one(j, line.text, line.n_bytes);
-        if (err == DGM_OK && ferror(stdout)) err = DGM_FAIL(DGM_ERR_IO, "standard output: %s", strerror(errno));
+        if (err == DGM_OK && ferror(stdout)) DGM_GOTO(dgm_io_flush(stdout, "standard output"));
         if (err != DGM_OK) {
             err = dgm_error_context(err, "%s, line %lld", line.file, (long long)line.number);
             break;

@@ -61,6 +61,8 @@ static dgm_err data_folder(const dgm_config *config, char **out)
         err = dgm_io_make_dirs(dgm_config_text(config, "out"));
         if (err == DGM_OK) err = prepare_here(config, dir);
     }
+    dgm_err rested = dgm_coll_rest(world, DGM_AXIS_WORLD);
+    if (err == DGM_OK) err = rested;
     err = dgm_coll_agree(world, DGM_AXIS_WORLD, err);
     dgm_grid_destroy(world);
     if (err != DGM_OK) {
@@ -84,11 +86,27 @@ static dgm_err stop_asked(const dgm_train_run *run, bool *stop)
     return err;
 }
 
+/* What is going to be trained, on what, how, and where it goes. */
+static void say_head(const dgm_train_run *run)
+{
+    const dgm_hparams *hp = &run->params->hp;
+    const dgm_shard_totals *data = dgm_dataset_train_totals(run->dataset);
+    const dgm_train_settings *s = &run->settings;
+    dgm_log(DGM_LOG_INFO, "model: %lld parameters, %lld + %lld layers of width %lld, %lld heads, vocabulary %lld%s",
+            (long long)dgm_hparams_n_parameters(hp), (long long)hp->n_encoder_layers, (long long)hp->n_decoder_layers, (long long)hp->d_model,
+            (long long)hp->n_heads, (long long)hp->tgt_vocab_size, s->update.precision == DGM_PRECISION_BF16 ? ", bf16 products" : "");
+    dgm_log(DGM_LOG_INFO, "data: %s, %lld sentence pairs, %lld target tokens", run->data_dir, (long long)data->n_pairs, (long long)data->n_tgt_tokens);
+    dgm_log(DGM_LOG_INFO, "%d rank%s (dp %d x tp %d), updates %lld to %lld of at most %lld target tokens; everything goes to %s", run->grid->size,
+            run->grid->size == 1 ? "" : "s", run->grid->dp_size, run->grid->tp_size, (long long)run->step + 1, (long long)s->max_steps,
+            (long long)s->batch_tokens, run->dir);
+}
+
 /* `repeat`: the run whose result this one should have; NULL: none. */
 static dgm_err train(dgm_train_run *run, const dgm_repeat *repeat)
 {
     const dgm_train_settings *s = &run->settings;
     bool stop = false, over = dgm_train_run_is_over(run);
+    if (!over) say_head(run);
     while (!over && !stop) {
         bool is_best = false;
         DGM_TRY(dgm_train_run_step(run));

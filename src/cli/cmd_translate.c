@@ -5,6 +5,7 @@
 #include "dgm/cli.h"
 #include "dgm/coll.h"
 #include "dgm/corpus.h"
+#include "dgm/io.h"
 #include "dgm/log.h"
 #include "dgm/timer.h"
 #include "dgm/translator.h"
@@ -44,16 +45,27 @@ typedef struct {
 
 /* ---- reading ---- */
 
+/* What there is to encode of a line: nothing where it is blank, no byte order mark. */
+static void text_of(const dgm_line *line, const char **text, size_t *n_bytes)
+{
+    size_t mark = line->number == 1 ? dgm_corpus_mark_bytes(line->text, line->n_bytes) : 0;
+    *text = line->text + mark;
+    *n_bytes = line->n_bytes - mark;
+    if (dgm_translate_is_blank(*text, *n_bytes)) *n_bytes = 0;
+}
+
 /* The beginning of line `number`; one for each line and no more. */
 static dgm_err read_prefix(job *j, int64_t number)
 {
     dgm_line line;
+    const char *text;
+    size_t n_bytes;
     bool more;
     DGM_TRY(dgm_corpus_next(j->prefix_input, &line, &more));
     if (!more) return DGM_FAIL(DGM_ERR_INPUT, "the file of --prefix ends before line %lld of standard input", (long long)number);
     DGM_TRY(dgm_corpus_refuse(&line));
-    size_t n_bytes = dgm_translate_is_blank(line.text, line.n_bytes) ? 0 : line.n_bytes;
-    return dgm_sentence_list_encode(&j->prefixes, j->prefix_tokenizer, line.text, n_bytes, MAX_PREFIX_TOKENS, line.file, line.number);
+    text_of(&line, &text, &n_bytes);
+    return dgm_sentence_list_encode(&j->prefixes, j->prefix_tokenizer, text, n_bytes, MAX_PREFIX_TOKENS, line.file, line.number);
 }
 
 static dgm_err check_end(job *j)
@@ -71,13 +83,15 @@ static dgm_err check_end(job *j)
 static dgm_err read_line(job *j)
 {
     dgm_line line;
+    const char *text;
+    size_t n_bytes;
     bool more;
     DGM_TRY(dgm_corpus_next(j->input, &line, &more));
     j->at_end = !more;
     if (!more) return check_end(j);
     DGM_TRY(dgm_corpus_refuse(&line));
-    DGM_TRY(dgm_sentence_list_encode(&j->sentences, j->tokenizer, line.text, dgm_translate_is_blank(line.text, line.n_bytes) ? 0 : line.n_bytes,
-                                     j->options.max_src_tokens, line.file, line.number));
+    text_of(&line, &text, &n_bytes);
+    DGM_TRY(dgm_sentence_list_encode(&j->sentences, j->tokenizer, text, n_bytes, j->options.max_src_tokens, line.file, line.number));
     return j->prefix_input != NULL ? read_prefix(j, line.number) : DGM_OK;
 }
 
@@ -119,9 +133,7 @@ static dgm_err print_lines(job *j)
         if (err == DGM_OK) err = print_line(j, &j->found[i]);
         dgm_hypotheses_fini(&j->found[i]);
     }
-    if (err == DGM_OK && (fflush(stdout) != 0 || ferror(stdout)))
-        err = DGM_FAIL(DGM_ERR_IO, "standard output: translations could not be written");
-    return err;
+    return err == DGM_OK ? dgm_io_flush(stdout, "standard output") : err;
 }
 
 /* Every second on a terminal, twice a minute in a log; with the share done where standard input is a file. */
@@ -171,7 +183,7 @@ static dgm_err open_input(const dgm_config *config, job *j)
     DGM_TRY(dgm_tokenizer_state_create(j->translator->src_tokenizer, &j->tokenizer));
     if (prefix != NULL) {
         DGM_TRY(dgm_tokenizer_state_create(j->translator->tgt_tokenizer, &j->prefix_tokenizer));
-        DGM_TRY(dgm_corpus_open(&prefix, NULL, 1, &j->prefix_input));
+        DGM_TRY(dgm_error_context(dgm_corpus_open(&prefix, NULL, 1, &j->prefix_input), "--prefix"));
     }
     return dgm_corpus_open(&path, &name, 1, &j->input);
 }
@@ -181,7 +193,7 @@ static dgm_err open_models(const dgm_config *config, job *j)
     const char *paths[DGM_ENSEMBLE_MAX];
     int n = dgm_config_count(config, "model");
     for (int m = 0; m < DGM_MIN(n, (int)DGM_ENSEMBLE_MAX); m++) paths[m] = dgm_config_item(config, "model", m);
-    return dgm_translator_open_ensemble(n, paths, j->grid, &j->translator);
+    return dgm_error_context(dgm_translator_open_ensemble(n, paths, j->grid, &j->translator), "--model");
 }
 
 static dgm_err prepare_job(const dgm_config *config, job *j)

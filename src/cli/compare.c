@@ -4,6 +4,7 @@
 #include "dgm/ckpt.h"
 #include "dgm/dataset.h"
 #include "dgm/io.h"
+#include "dgm/model_file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -36,17 +37,7 @@ static dgm_err pair_init(const char *a, const char *b, const char *name, pair *o
     return DGM_OK;
 }
 
-static bool holds(const char *dir, const char *name)
-{
-    char *path = dgm_io_join(dir, name);
-    bool there = path != NULL && dgm_io_exists(path);
-    free(path);
-    return there;
-}
-
-static bool is_run(const char *path) { return dgm_io_is_dir(path) && (holds(path, "run.json") || holds(path, "metrics.jsonl")); }
-
-static char *model_path(const char *path) { return dgm_io_is_dir(path) ? dgm_io_join(path, "model.safetensors") : strdup(path); }
+static bool is_run(const char *path) { return dgm_io_is_dir(path) && (dgm_io_holds(path, "run.json") || dgm_io_holds(path, "metrics.jsonl")); }
 
 static dgm_err read_json(const char *path, json_t **out)
 {
@@ -149,8 +140,10 @@ static dgm_err compare_runs(dgm_comparison *c)
 static dgm_err compare_files(dgm_comparison *c)
 {
     pair p;
-    char *a = model_path(c->a), *b = model_path(c->b);
-    dgm_err err = a != NULL && b != NULL ? dgm_compare_models(a, b, &c->model) : DGM_FAIL(DGM_ERR_NOMEM, "paths of models");
+    char *a = NULL, *b = NULL;
+    dgm_err err = dgm_model_find(c->a, &a);
+    if (err == DGM_OK) err = dgm_model_find(c->b, &b);
+    if (err == DGM_OK) err = dgm_compare_models(a, b, &c->model);
     free(a);
     free(b);
     c->has_model = err == DGM_OK;

@@ -81,6 +81,7 @@ static dgm_err compare_all(cursor *a, cursor *b, dgm_metrics_difference *out)
     while (a->line != NULL || b->line != NULL) {
         bool from_a = a->key <= b->key, from_b = b->key <= a->key, inside = a->line != NULL && b->line != NULL;
         if (from_a && from_b && out->step < 0) compare_lines(a, b, out);
+        if (from_a && from_b && out->step < 0) out->before = a->key / 2;
         out->n_common += from_a && from_b;
         out->n_only_a += inside && !from_b;
         out->n_only_b += inside && !from_a;
@@ -95,7 +96,7 @@ static dgm_err compare_all(cursor *a, cursor *b, dgm_metrics_difference *out)
 dgm_err dgm_compare_metrics(const char *a, const char *b, dgm_metrics_difference *out)
 {
     cursor at_a = {0}, at_b = {0};
-    dgm_metrics_difference d = {.last_a = -1, .last_b = -1, .step = -1};
+    dgm_metrics_difference d = {.last_a = -1, .last_b = -1, .step = -1, .before = -1};
     dgm_err err = start(&at_a, a);
     if (err == DGM_OK) err = start(&at_b, b);
     if (err == DGM_OK) err = compare_all(&at_a, &at_b, &d);

@@ -1,6 +1,8 @@
 /* What a comparison found, in a sentence, as text and as JSON. */
 #include "dgm/compare.h"
 
+#include "dgm/json_text.h"
+
 #include <string.h>
 
 /* ---- the answer ---- */
@@ -30,25 +32,37 @@ static void model_verdict(const char *what, const dgm_model_difference *d, char 
         snprintf(text, bytes, "%s have other tensors: %s", what, d->missing);
 }
 
+/* "at step 9", or where steps were left out since the one before: "between steps 50 and 100". */
+static void tell_place(int64_t before, int64_t step, char *text, size_t bytes)
+{
+    if (before < 0 && step > 1) snprintf(text, bytes, "at step %lld or before it", (long long)step);
+    else if (before >= 0 && step - before > 1) snprintf(text, bytes, "between steps %lld and %lld", (long long)before, (long long)step);
+    else snprintf(text, bytes, "at step %lld", (long long)step);
+}
+
 static void trace_verdict(const dgm_trace_difference *t, char *text, size_t bytes)
 {
     bool gradient = t->n_gradients > 0;
+    char place[64];
+    tell_place(t->before, t->step, place, sizeof place);
     if (t->other_tensors) snprintf(text, bytes, "the runs train other tensors");
     else if (!gradient && t->before < 0)
         snprintf(text, bytes, "the runs begin with other weights at step %lld: %s is the first", (long long)t->step, t->first_weight);
     else
-        snprintf(text, bytes, "the runs part at step %lld: the %s of %s is the first that differs", (long long)t->step,
-                 gradient ? "gradient" : "weight", gradient ? t->last_gradient : t->first_weight);
+        snprintf(text, bytes, "the runs part %s: the %s of %s is the first that differs", place, gradient ? "gradient" : "weight",
+                 gradient ? t->last_gradient : t->first_weight);
 }
 
 void dgm_comparison_verdict(const dgm_comparison *c, char *text, size_t bytes)
 {
     const dgm_metrics_difference *m = &c->metrics;
     int ends = shorter(c);
+    char place[64];
+    tell_place(m->before, m->step, place, sizeof place);
     bool metrics_first = c->has_metrics && m->step >= 0 && (!trace_parts(c) || c->trace.other_tensors || m->step < c->trace.step);
     if (dgm_comparison_identical(c)) snprintf(text, bytes, "identical");
     else if (metrics_first && !(c->has_trace && c->trace.other_tensors))
-        snprintf(text, bytes, "the runs part at step %lld: %s is %s and %s", (long long)m->step, m->field, m->value_a, m->value_b);
+        snprintf(text, bytes, "the runs part %s: %s is %s and %s", place, m->field, m->value_a, m->value_b);
     else if (trace_parts(c)) trace_verdict(&c->trace, text, bytes);
     else if (ends != 0)
         snprintf(text, bytes, "nothing differs up to step %lld, where %s ends",
@@ -122,6 +136,11 @@ static void print_metrics(const dgm_comparison *c, FILE *out)
     else
         fprintf(out, "metrics: part at %s %lld: %s %s | %s%s%s%s\n", m->validation ? "the validation of step" : "step", (long long)m->step, m->field,
                 m->value_a, m->value_b, m->others[0] ? " (also " : "", m->others, m->others[0] ? ")" : "");
+    if (m->step > DGM_MAX(m->before, 0) + 1 && !(c->has_trace && c->trace.step >= 0 && c->trace.step <= m->step)) {
+        if (m->before >= 0) fprintf(out, "  the line before it, of step %lld, is the same; ", (long long)m->before);
+        else fprintf(out, "  it is the first line of both; ");
+        fprintf(out, "to find the step and the tensor, train both with --trace-hash (and --log-every 1)\n");
+    }
     if (m->n_only_a + m->n_only_b > 0)
         fprintf(out, "  lines of steps that one alone logged: %lld | %lld\n", (long long)m->n_only_a, (long long)m->n_only_b);
 }
@@ -185,9 +204,9 @@ static json_t *metrics_json(const dgm_metrics_difference *m)
     json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I}", "common_lines", (json_int_t)m->n_common, "only_a", (json_int_t)m->n_only_a, "only_b",
                              (json_int_t)m->n_only_b, "last_step_a", (json_int_t)m->last_a, "last_step_b", (json_int_t)m->last_b);
     if (json != NULL && m->step >= 0)
-        json_object_update_new(json, json_pack("{s:I, s:b, s:b, s:s, s:s, s:s, s:s}", "step", (json_int_t)m->step, "validation", m->validation,
-                                               "other_batch", m->other_batch, "field", m->field, "a", m->value_a, "b", m->value_b, "other_fields",
-                                               m->others));
+        json_object_update_new(json, json_pack("{s:I, s:I, s:b, s:b, s:s, s:s, s:s, s:s}", "step", (json_int_t)m->step, "same_step",
+                                               (json_int_t)m->before, "validation", m->validation, "other_batch", m->other_batch, "field", m->field,
+                                               "a", m->value_a, "b", m->value_b, "other_fields", m->others));
     return json;
 }
 
@@ -207,7 +226,7 @@ json_t *dgm_comparison_to_json(const dgm_comparison *c)
 {
     char verdict[512];
     dgm_comparison_verdict(c, verdict, sizeof verdict);
-    json_t *json = json_pack("{s:b, s:s, s:s, s:O}", "identical", dgm_comparison_identical(c), "verdict", verdict, "kind",
+    json_t *json = json_pack("{s:b, s:o, s:s, s:O}", "identical", dgm_comparison_identical(c), "verdict", dgm_json_name(verdict), "kind",
                              c->runs ? "runs" : "models", "recorded", c->record);
     if (json == NULL) return NULL;
     if (c->has_trace) json_object_set_new(json, "trace", trace_json(&c->trace));

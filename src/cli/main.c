@@ -2,6 +2,7 @@
 #include "build_config.h"
 
 #include "dgm/cli.h"
+#include "dgm/io.h"
 #include "dgm/suggest.h"
 
 #include <stdio.h>
@@ -30,6 +31,14 @@ static const struct {
 
 enum { MAX_COMMANDS = sizeof commands / sizeof commands[0] };
 
+/* What was printed must have been written. */
+static int finish(void)
+{
+    if (dgm_io_flush(stdout, "standard output") == DGM_OK) return 0;
+    fprintf(stderr, "dragoman: %s\n", dgm_error_text());
+    return 1;
+}
+
 static int print_help(void)
 {
     puts("usage: dragoman COMMAND [options]\n\n"
@@ -38,7 +47,7 @@ static int print_help(void)
     for (int i = 0; commands[i].name != NULL; i++) printf("  %-14s%s\n", commands[i].name, commands[i].summary);
     puts("\n  --version     prints the version\n"
          "  --help        prints this");
-    return fflush(stdout) == 0 ? 0 : 1;
+    return finish();
 }
 
 static int unknown_command(const char *word)
@@ -62,7 +71,7 @@ int main(int argc, char **argv)
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || (strcmp(word, "help") == 0 && argc == 2)) return print_help();
     if (strcmp(word, "--version") == 0) {
         puts(PACKAGE_STRING);
-        return fflush(stdout) == 0 ? 0 : 1;
+        return finish();
     }
     char *for_help[] = {argv[argc - 1], (char[]){"--help"}, NULL};
     bool help = strcmp(word, "help") == 0 && argc == 3;

@@ -13,6 +13,7 @@
 #include "dgm/io.h"
 #include "dgm/json_text.h"
 #include "dgm/log.h"
+#include "dgm/model_file.h"
 #include "dgm/prepare.h"
 #include "dgm/run_record.h"
 #include "dgm/train_options.h"
@@ -99,10 +100,7 @@ static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t unt
 static dgm_err check_course(const dgm_repeat *r, const char *dir)
 {
     const json_t *starts = json_object_get(r->record, "starts"), *result = json_object_get(r->record, "result");
-    char *model = dgm_io_join(dir, "model.safetensors");
-    bool ended = json_is_object(result) || (model != NULL && dgm_io_exists(model));
-    free(model);
-    if (!ended)
+    if (!json_is_object(result) && !dgm_io_holds(dir, "model.safetensors"))
         return DGM_FAIL(DGM_ERR_INPUT,
                         "%s has no result: the run has not ended yet, so there is nothing to repeat it for; finish it with --resume auto", r->path);
     const json_t *first = json_array_get(starts, 0);
@@ -216,12 +214,11 @@ static dgm_err find_init(const dgm_repeat *r, dgm_config *config)
 static dgm_err check_init(const dgm_repeat *r, const dgm_config *config)
 {
     const char *given = dgm_config_text(config, "init"), *want = text_of(json_object_get(r->record, "init"), "sha256");
-    char hex[DGM_SHA256_HEX] = "";
+    char hex[DGM_SHA256_HEX] = "", *path = NULL;
     if (given == NULL) return DGM_OK;
-    char *path = dgm_io_is_dir(given) ? dgm_io_join(given, "model.safetensors") : strdup(given);
-    dgm_err err = path == NULL           ? DGM_FAIL(DGM_ERR_NOMEM, "path %s", given)
-                  : !dgm_io_exists(path) ? DGM_FAIL(DGM_ERR_INPUT, "%s, the model that the run began with, is not there: give --init", path)
-                                         : dgm_sha256_file(path, hex);
+    dgm_err err = dgm_model_find(given, &path);
+    if (err != DGM_OK) return dgm_error_context(err, "the model that the run began with is not there: give --init");
+    err = dgm_sha256_file(path, hex);
     if (err == DGM_OK && strcmp(hex, want) != 0)
         err = DGM_FAIL(DGM_ERR_INPUT, "%s is not the model that the run began with: it has the sha256 %s, expected %s", path, hex,
                        want[0] ? want : "one that is known");
@@ -231,20 +228,14 @@ static dgm_err check_init(const dgm_repeat *r, const dgm_config *config)
 
 /* ---- settings ---- */
 
-static bool is_in(const dgm_option *table, const char *name)
-{
-    for (; table->name != NULL; table++)
-        if (strcmp(table->name, name) == 0) return true;
-    return false;
-}
-
 /* Those that belong to this start rather than to the run, show in the data, or were not asked because a model was there. */
 static bool is_left_out(const dgm_repeat *r, const char *name)
 {
     static const char *const names[] = {"config", "data", "out", "resume", "init", "repeat", "any_machine", "tp", "threads"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0) return true;
-    return is_in(dgm_prepare_option_table, name) || (json_object_get(r->record, "init") != NULL && is_in(dgm_train_model_options, name));
+    bool has_init = json_object_get(r->record, "init") != NULL;
+    return dgm_option_in(dgm_prepare_option_table, name) || (has_init && dgm_option_in(dgm_train_model_options, name));
 }
 
 /* What the command line says besides must be as in the run, or change nothing. */
@@ -257,7 +248,8 @@ static dgm_err check_given(const dgm_repeat *r, const dgm_config *config)
     json_object_foreach(now, name, value)
     {
         if (err != DGM_OK || is_left_out(r, name) || !dgm_config_given(config, name)) continue;
-        if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE || strcmp(json_string_value(value), text_of(settings, name)) == 0) continue;
+        if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE) continue;
+        if (strcmp(json_string_value(value), text_of(settings, name)) == 0) continue;
         err = DGM_FAIL(DGM_ERR_USAGE, "%s = %s, but the run to repeat had %s: leave it out", name, json_string_value(value),
                        json_object_get(settings, name) ? text_of(settings, name) : "none");
     }
@@ -291,11 +283,8 @@ static dgm_err take_settings(const dgm_repeat *r, dgm_config *config)
 static dgm_err check_out(const dgm_config *config, const char *dir)
 {
     DGM_TRY(dgm_config_require(config, "out"));
-    char *here = realpath(dgm_config_text(config, "out"), NULL), *there = realpath(dir, NULL);
-    bool same = here != NULL && there != NULL && strcmp(here, there) == 0;
-    free(here);
-    free(there);
-    return same ? DGM_FAIL(DGM_ERR_USAGE, "--out %s is the folder of the run to repeat: choose another one", dgm_config_text(config, "out")) : DGM_OK;
+    const char *out = dgm_config_text(config, "out");
+    return dgm_io_same(out, dir) ? DGM_FAIL(DGM_ERR_USAGE, "--out %s is the folder of the run to repeat: choose another one", out) : DGM_OK;
 }
 
 static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
@@ -307,7 +296,7 @@ static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
     if (r->path == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
     char *dir = folder_of(r->path);
     dgm_err err = dir != NULL ? check_out(config, dir) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
-    if (err == DGM_OK) err = dgm_run_record_read(r->path, &r->record);
+    if (err == DGM_OK) err = dgm_error_context(dgm_run_record_read(r->path, &r->record), "--repeat");
     if (err == DGM_OK) err = check_course(r, dir);
     if (err == DGM_OK) err = check_given(r, config);
     if (err == DGM_OK) err = take_settings(r, config);
@@ -362,15 +351,12 @@ static dgm_err hash_of(const json_t *record, const char *dir, const char *file, 
 static dgm_err tell_where(const char *dir, const char *out, bool files_there)
 {
     dgm_comparison comparison;
-    char verdict[512];
     if (!files_there)
         return DGM_FAIL(DGM_ERR_DIFFERENT, "the result is not that of the run; the files of %s are not there any more to see where they part", dir);
     DGM_TRY(dgm_compare(dir, out, &comparison));
     dgm_comparison_print(&comparison, stdout);
-    dgm_comparison_verdict(&comparison, verdict, sizeof verdict);
-    dgm_err err = DGM_FAIL(DGM_ERR_DIFFERENT, "the result is not that of the run: %s", verdict);
     dgm_comparison_fini(&comparison);
-    return err;
+    return DGM_FAIL(DGM_ERR_DIFFERENT, "the result is not that of the run, as told above");
 }
 
 dgm_err dgm_repeat_compare(const dgm_repeat *repeat, const char *out)

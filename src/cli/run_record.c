@@ -15,18 +15,12 @@
 #include "dgm/machine.h"
 #include "dgm/prepare.h"
 
+#include <errno.h>
 #include <gnu/libc-version.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static bool is_of_prepare(const char *name)
-{
-    for (const dgm_option *o = dgm_prepare_option_table; o->name != NULL; o++)
-        if (strcmp(o->name, name) == 0) return true;
-    return false;
-}
 
 json_t *dgm_run_record_settings(const dgm_config *config)
 {
@@ -36,7 +30,7 @@ json_t *dgm_run_record_settings(const dgm_config *config)
         char *equals = strstr(line, " = ");
         if (equals == NULL) continue;
         *equals = '\0';
-        if (dgm_config_has(config, "data") && is_of_prepare(line)) continue;
+        if (dgm_config_has(config, "data") && dgm_option_in(dgm_prepare_option_table, line)) continue;
         json_object_set_new(object, line, dgm_json_text(equals + 3, strlen(equals + 3)));
     }
     free(text);
@@ -50,11 +44,14 @@ dgm_err dgm_run_record_read(const char *path, json_t **out)
     char *file = dgm_io_is_dir(path) ? dgm_io_join(path, "run.json") : strdup(path), *text = NULL;
     size_t n;
     json_error_t why;
-    dgm_err err = file != NULL ? dgm_io_read_file(file, &text, &n) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
+    dgm_err err = file != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
+    if (err == DGM_OK && !dgm_io_exists(file))
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s: %s; expected the run.json of a run, or the folder of one", file, strerror(errno));
+    if (err == DGM_OK) err = dgm_io_read_file(file, &text, &n);
     json_t *json = err == DGM_OK ? json_loadb(text, n, JSON_REJECT_DUPLICATES, &why) : NULL;
-    if (err == DGM_OK && json == NULL) err = DGM_FAIL(DGM_ERR_INPUT, "%s: line %d: %s", file, why.line, why.text);
+    if (err == DGM_OK && json == NULL) err = DGM_FAIL(DGM_ERR_INPUT, "%s: line %d: %s; expected the run.json of a run", file, why.line, why.text);
     else if (err == DGM_OK && !json_is_object(json_object_get(json, "settings")))
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s has no \"settings\": expected the run.json of a run", file);
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s has no \"settings\"; expected the run.json of a run", file);
     free(text);
     free(file);
     if (err == DGM_OK) *out = json;
@@ -72,7 +69,8 @@ char *dgm_run_record_text(const json_t *record, const char *object, const char *
 /* ---- earlier starts ---- */
 
 /* What two starts may differ in, besides the settings. */
-static const char *const compared[] = {"version", "compiler", "executable", "kernels", "gemm", "gemm_bf16", "libraries", "cpu", "hosts", "layout", "data_path"};
+static const char *const compared[] = {"version",   "compiler", "executable", "kernels", "gemm",     "gemm_bf16",
+                                       "libraries", "cpu",      "hosts",      "layout",  "data_path"};
 enum { N_COMPARED = sizeof compared / sizeof compared[0] };
 
 json_t *dgm_run_record_of_start(const json_t *record, const json_t *start)

@@ -43,7 +43,7 @@ const dgm_option dgm_train_update_options[] = {
     {0}};
 
 const dgm_option dgm_train_run_options[] = {
-    {"config", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "settings from a file, or a preset: tiny, small, base, big"},
+    {"config", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "settings from a file, or a preset: tiny, small, base, big, demo"},
     {"data", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "DATA", "folder made by prepare"},
     {"out", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "RUN", "folder of the run"},
     {"resume", DGM_OPTION_TEXT, "no", 0, 0, NULL, "auto|no|DIR", "go on from the newest whole checkpoint of RUN, or from DIR"},
@@ -175,24 +175,17 @@ static bool decides(const char *name, bool cosine)
     return true;
 }
 
-static bool is_in(const dgm_option *table, const char *name)
-{
-    for (; table->name != NULL; table++)
-        if (strcmp(table->name, name) == 0) return true;
-    return false;
-}
-
 dgm_effect dgm_train_setting_effect(const char *name, dgm_circumstances in)
 {
     if (in.fast && (strcmp(name, "tp") == 0 || strcmp(name, "micro_batch_tokens") == 0)) return DGM_EFFECT_BITS;
     static const char *const record[] = {"max_epochs", "log_every", "validate_every", "bleu_every", "best_by", "patience", "checkpoint_every", "average_last"};
-    if (is_in(dgm_train_model_options, name) || is_in(dgm_train_update_options, name)) {
+    if (dgm_option_in(dgm_train_model_options, name) || dgm_option_in(dgm_train_update_options, name)) {
         if (decides(name, in.cosine)) return DGM_EFFECT_BITS;
         return strcmp(name, "max_steps") == 0 ? DGM_EFFECT_RECORD : DGM_EFFECT_NONE;
     }
     for (size_t i = 0; i < sizeof record / sizeof record[0]; i++)
         if (strcmp(record[i], name) == 0) return DGM_EFFECT_RECORD;
-    return is_in(dgm_train_run_options, name) || is_in(dgm_prepare_option_table, name) ? DGM_EFFECT_NONE : DGM_EFFECT_BITS;
+    return dgm_option_in(dgm_train_run_options, name) || dgm_option_in(dgm_prepare_option_table, name) ? DGM_EFFECT_NONE : DGM_EFFECT_BITS;
 }
 
 static json_t *value_of(const dgm_config *config, const dgm_option *option)

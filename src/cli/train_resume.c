@@ -3,6 +3,7 @@
 
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/model_file.h"
 #include "dgm/run_record.h"
 
 #include <stdlib.h>
@@ -66,14 +67,11 @@ static dgm_err check_init(const dgm_train_run *run)
     if (!run->from_init)
         return DGM_FAIL(DGM_ERR_USAGE, "--init %s: the run of %s did not begin with a model: leave --init out to go on, or choose another --out",
                         given, run->resume_path);
-    path = dgm_io_is_dir(given) ? dgm_io_join(given, "model.safetensors") : strdup(given);
-    dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
-    if (err == DGM_OK && dgm_io_exists(path) && run->init_sha256[0] != '\0') {
-        err = dgm_sha256_file(path, hex);
-        if (err == DGM_OK && strcmp(hex, run->init_sha256) != 0)
-            err = DGM_FAIL(DGM_ERR_INPUT, "--init %s is not the model that the run of %s began with: leave it out to go on, or choose another --out",
-                           given, run->resume_path);
-    }
+    if (run->init_sha256[0] == '\0' || dgm_model_find(given, &path) != DGM_OK) return DGM_OK; /* it need not be there any more */
+    dgm_err err = dgm_sha256_file(path, hex);
+    if (err == DGM_OK && strcmp(hex, run->init_sha256) != 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "--init %s is not the model that the run of %s began with: leave it out to go on, or choose another --out", given,
+                       run->resume_path);
     free(path);
     return err;
 }

@@ -24,13 +24,10 @@ static dgm_err tokenizer_texts(dgm_train_run *run)
 }
 
 /* Another tokenizer would give every row of the embeddings another meaning. */
-static dgm_err check_init(const dgm_train_run *run, const dgm_model_file *file)
+static dgm_err check_tokenizer(const dgm_train_run *run, const dgm_model_file *file)
 {
-    const dgm_model_strings *strings = dgm_model_file_strings(file);
-    bool same = strings->tokenizer != NULL && strcmp(strings->tokenizer, run->tokenizer.text) == 0 &&
-                (strings->tgt_tokenizer != NULL) == (run->tgt_tokenizer.text != NULL) &&
-                (strings->tgt_tokenizer == NULL || strcmp(strings->tgt_tokenizer, run->tgt_tokenizer.text) == 0);
-    if (same) return DGM_OK;
+    const dgm_model_strings own = {.tokenizer = run->tokenizer.text, .tgt_tokenizer = run->tgt_tokenizer.text};
+    if (dgm_model_same_tokenizers(dgm_model_file_strings(file), &own)) return DGM_OK;
     return DGM_FAIL(DGM_ERR_INPUT, "%s has another tokenizer than the data: prepare the data with --tokenizer %s", dgm_model_file_path(file),
                     dgm_model_file_path(file));
 }
@@ -43,7 +40,7 @@ static dgm_err choose_hparams(const dgm_train_run *run, const dgm_model_file *in
                                       dgm_dataset_joint_vocab(run->dataset), out);
     *out = *dgm_model_file_hparams(init);
     DGM_TRY(dgm_train_hparams_check(run->config, out, dgm_model_file_path(init)));
-    return run->resume_path != NULL ? DGM_OK : check_init(run, init);
+    return run->resume_path != NULL ? DGM_OK : check_tokenizer(run, init);
 }
 
 /* What the model of --init is, wherever it lies. */
@@ -61,6 +58,7 @@ static dgm_err make_model(dgm_train_run *run)
     bool begins = run->resume_path == NULL;
     const char *path = begins ? dgm_config_text(run->config, "init") : run->from_init ? run->resume_path : NULL;
     dgm_err err = path != NULL ? dgm_model_file_open(path, &init) : DGM_OK;
+    if (begins) err = dgm_error_context(err, "--init");
     if (err == DGM_OK) err = choose_hparams(run, init, &hp);
     if (err == DGM_OK) err = dgm_train_settings_read(run->config, hp.d_model, &run->settings);
     if (err == DGM_OK) err = dgm_params_create(&hp, run->grid->tp_rank, run->grid->tp_size, &run->params);
@@ -92,10 +90,7 @@ static dgm_err check_folder(dgm_train_run *run, bool resumes)
 {
     int64_t *steps = NULL;
     int n = 0;
-    char *manifest = dgm_io_join(run->dir, "manifest.json");
-    bool is_data = manifest != NULL && dgm_io_exists(manifest);
-    free(manifest);
-    if (is_data) /* prepare --overwrite would take the run away with the data */
+    if (dgm_io_holds(run->dir, "manifest.json")) /* prepare --overwrite would take the run away with the data */
         return DGM_FAIL(DGM_ERR_USAGE, "--out %s is a DATA folder of prepare: choose another folder for the run", run->dir);
     DGM_TRY(dgm_io_make_dirs(run->dir));
     DGM_TRY(dgm_io_lock_dir(run->dir, &run->lock));
@@ -115,23 +110,49 @@ static dgm_err open_trace(dgm_train_run *run)
     return dgm_trace_open(run->dir, run->step, run->grid, run->params, weight, &run->trace);
 }
 
-static bool same_folder(const char *a, const char *b)
+/* Whether training goes on from a checkpoint of another folder. */
+static bool comes_from_elsewhere(const dgm_train_run *run)
 {
-    char *real_a = realpath(a, NULL), *real_b = realpath(b, NULL);
-    bool same = real_a != NULL && real_b != NULL && strcmp(real_a, real_b) == 0;
-    free(real_a);
-    free(real_b);
-    return same;
+    char *own = run->resume_path != NULL ? dgm_ckpt_path(run->dir, run->step) : NULL;
+    bool elsewhere = run->resume_path != NULL && (own == NULL || !dgm_io_same(own, run->resume_path));
+    free(own);
+    return elsewhere;
 }
 
-static dgm_err describe(const dgm_train_run *run, const char *data_dir)
+static dgm_err describe(const dgm_train_run *run)
 {
-    dgm_run_facts facts = {.grid = run->grid, .config = run->config, .threads = run->settings.threads, .data_path = data_dir,
-                           .data_hash = dgm_dataset_hash(run->dataset), .init_sha256 = run->from_init ? run->init_sha256 : NULL, .step = run->step};
-    char *own = run->resume_path != NULL ? dgm_ckpt_path(run->dir, run->step) : NULL;
-    if (run->resume_path != NULL && (own == NULL || !same_folder(own, run->resume_path))) facts.from = run->resume_path;
-    dgm_err err = dgm_run_record_write(run->dir, &facts);
-    free(own);
+    dgm_run_facts facts = {.grid = run->grid, .config = run->config, .threads = run->settings.threads, .data_path = run->data_dir,
+                           .data_hash = dgm_dataset_hash(run->dataset), .init_sha256 = run->from_init ? run->init_sha256 : NULL, .step = run->step,
+                           .from = comes_from_elsewhere(run) ? run->resume_path : NULL};
+    return dgm_run_record_write(run->dir, &facts);
+}
+
+/* Logs in a folder whose checkpoint is another folder's tell of another course: of a run that was killed there before its first checkpoint, say.
+ * On one rank. */
+static dgm_err remove_foreign_logs(const dgm_train_run *run)
+{
+    static const char *const names[] = {"metrics.jsonl", "timing.jsonl", "trace.jsonl"};
+    dgm_err err = DGM_OK;
+    if (!comes_from_elsewhere(run)) return DGM_OK;
+    for (size_t i = 0; err == DGM_OK && i < sizeof names / sizeof names[0]; i++) {
+        char *path = dgm_io_join(run->dir, names[i]);
+        bool there = path != NULL && dgm_io_exists(path);
+        err = path != NULL ? dgm_io_remove_tree(path) : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir);
+        if (err == DGM_OK && there) dgm_log(DGM_LOG_WARN, "%s begins anew: what it held was not of the run of %s", path, run->resume_path);
+        free(path);
+    }
+    return err;
+}
+
+/* run.json comes last: what it said of a run that had ended stays there until training can go on. */
+static dgm_err open_logs(dgm_train_run *run)
+{
+    DGM_TRY(agree(run, run->grid->rank == 0 ? remove_foreign_logs(run) : DGM_OK));
+    DGM_TRY(open_trace(run));
+    DGM_TRY(dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, run->settings.update.precision, &run->log));
+    dgm_run_log_pause(run->log);
+    dgm_err err = describe(run);
+    dgm_run_log_resume(run->log);
     return err;
 }
 
@@ -139,7 +160,7 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
 {
     const char *which = dgm_config_text(config, "resume");
     bool resumes = strcmp(which, "no") != 0;
-    *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out"), .lock = -1};
+    *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out"), .data_dir = data_dir, .lock = -1};
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &run->grid));
     DGM_TRY(agree(run, run->grid->rank == 0 ? check_folder(run, resumes) : DGM_OK));
     dgm_err err = dgm_dataset_open(data_dir, &run->dataset);
@@ -156,10 +177,8 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     int threads;
     DGM_TRY(dgm_placement_check(run->grid, run->settings.threads, &threads));
     dgm_gemm_set_threads(threads);
-    DGM_TRY(describe(run, data_dir));
-    DGM_TRY(open_trace(run));
-    if (run->resume_path != NULL) DGM_TRY(dgm_train_run_prune(run)); /* a run killed before it did so may have no save to come */
-    return dgm_run_log_open(run->dir, run->step, run->grid, &run->params->hp, run->settings.update.precision, &run->log);
+    DGM_TRY(open_logs(run));
+    return run->resume_path != NULL ? dgm_train_run_prune(run) : DGM_OK; /* a run killed before it did so may have no save to come */
 }
 
 void dgm_train_run_close(dgm_train_run *run)
@@ -257,7 +276,8 @@ dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
     dgm_model_strings strings = {.tokenizer = run->tokenizer.text, .tgt_tokenizer = run->tgt_tokenizer.text, .training = record};
     dgm_run_log_pause(run->log);
     dgm_err err = dgm_trainer_settle(run->trainer);
-    if (err == DGM_OK) err = agree(run, state != NULL && record != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step));
+    dgm_err synced = state != NULL && record != NULL ? dgm_run_log_sync(run->log) : DGM_FAIL(DGM_ERR_NOMEM, "state of step %lld", (long long)run->step);
+    if (err == DGM_OK) err = agree(run, synced);
     if (err == DGM_OK) err = agree(run, dgm_trace_sync(run->trace));
     if (err == DGM_OK) err = dgm_ckpt_save(run->dir, run->step, run->grid, &view, &strings, state);
     if (err == DGM_OK && is_best) err = dgm_ckpt_mark(run->dir, "best", run->step, run->grid);

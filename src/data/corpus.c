@@ -5,6 +5,8 @@
 #include "dgm/decompress.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -28,12 +30,33 @@ struct dgm_corpus {
     bool file_ended; /* the stream has no more behind the buffer */
 };
 
-static dgm_err look_at(const char *path, const char *name)
+/* People leave the suffix out, or write one where there is none: the name of such a file in place of `path`, or "". */
+static void find_beside(const char *path, char *out, size_t bytes)
+{
+    static const char *const suffixes[] = {"", ".zst", ".gz", ".xz"};
+    enum { N = sizeof suffixes / sizeof suffixes[0] };
+    size_t stem = strlen(path);
+    for (int i = 1; i < N; i++) {
+        size_t n = strlen(suffixes[i]);
+        if (stem > n && strcmp(path + stem - n, suffixes[i]) == 0) stem -= n;
+    }
+    for (int i = 0; i < N; i++)
+        if (snprintf(out, bytes, "%.*s%s", (int)stem, path, suffixes[i]) < (int)bytes && access(out, R_OK) == 0) return;
+    out[0] = '\0';
+}
+
+dgm_err dgm_corpus_look(const char *path, const char *name)
 {
     struct stat st;
+    char beside[PATH_MAX];
     if (strcmp(path, "-") == 0) return DGM_OK;
-    if (stat(path, &st) != 0 || access(path, R_OK) != 0) return DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", name, strerror(errno));
-    if (S_ISDIR(st.st_mode)) return DGM_FAIL(DGM_ERR_INPUT, "open %s: it is a folder, expected a file of text", name);
+    if (stat(path, &st) != 0 || access(path, R_OK) != 0) {
+        int why = errno;
+        find_beside(path, beside, sizeof beside);
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: %s; expected a file of text, plain or .zst, .gz, .xz%s%s", name, strerror(why),
+                        beside[0] != '\0' ? "; there is " : "", beside);
+    }
+    if (S_ISDIR(st.st_mode)) return DGM_FAIL(DGM_ERR_INPUT, "%s: it is a folder, expected a file of text", name);
     return DGM_OK;
 }
 
@@ -57,7 +80,7 @@ dgm_err dgm_corpus_open(const char *const *paths, const char *const *names, int 
             err = DGM_FAIL(DGM_ERR_NOMEM, "corpus of %d files", n_paths);
             goto fail;
         }
-        DGM_GOTO(look_at(paths[i], name));
+        DGM_GOTO(dgm_corpus_look(paths[i], name));
     }
     *out = c;
     return DGM_OK;
@@ -151,6 +174,13 @@ size_t dgm_corpus_valid_utf8(const char *text, size_t n)
         i += (size_t)used;
     }
     return i;
+}
+
+size_t dgm_corpus_mark_bytes(const char *text, size_t n_bytes)
+{
+    static const char mark[] = "\xEF\xBB\xBF";
+    const size_t n = sizeof mark - 1;
+    return n_bytes >= n && memcmp(text, mark, n) == 0 ? n : 0;
 }
 
 static void judge(dgm_line *line)

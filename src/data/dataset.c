@@ -4,6 +4,7 @@
 #include "dgm/io.h"
 #include "dgm/manifest.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,6 +104,10 @@ dgm_err dgm_dataset_open(const char *dir, dgm_dataset **out)
     path = dgm_io_join(dir, "manifest.json");
     if (d->dir == NULL || path == NULL) {
         err = DGM_FAIL(DGM_ERR_NOMEM, "dataset %s", dir);
+        goto fail;
+    }
+    if (!dgm_io_exists(dir)) {
+        err = DGM_FAIL(DGM_ERR_INPUT, "--data %s: %s; expected a DATA folder: make one with dragoman prepare", dir, strerror(errno));
         goto fail;
     }
     if (!dgm_io_exists(path)) {

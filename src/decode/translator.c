@@ -27,15 +27,12 @@ static dgm_err read_tokenizers(dgm_translator *t)
     return DGM_OK;
 }
 
-static bool same_text(const char *a, const char *b) { return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0); }
-
-/* Models speak of the same tokens only if their tokenizers are the same, to the byte. */
 static dgm_err check_tokenizers(const dgm_model_file *first, const dgm_model_file *other)
 {
     const dgm_hparams *a = dgm_model_file_hparams(first), *b = dgm_model_file_hparams(other);
     const dgm_model_strings *x = dgm_model_file_strings(first), *y = dgm_model_file_strings(other);
-    if (same_text(x->tokenizer, y->tokenizer) && same_text(x->tgt_tokenizer, y->tgt_tokenizer) && a->src_vocab_size == b->src_vocab_size &&
-        a->tgt_vocab_size == b->tgt_vocab_size && a->joint_vocab == b->joint_vocab)
+    if (dgm_model_same_tokenizers(x, y) && a->src_vocab_size == b->src_vocab_size && a->tgt_vocab_size == b->tgt_vocab_size &&
+        a->joint_vocab == b->joint_vocab)
         return DGM_OK;
     return DGM_FAIL(DGM_ERR_INPUT,
                     "%s: its tokenizer is not that of %s: only models that were trained on data of one tokenizer can translate together",

@@ -219,7 +219,8 @@ dgm_err dgm_params_create(const dgm_hparams *hp, int tp_rank, int tp_size, dgm_p
 {
     DGM_TRY(dgm_hparams_check(hp));
     if (tp_size < 1 || hp->virtual_tp % tp_size != 0)
-        return DGM_FAIL(DGM_ERR_USAGE, "tp = %d: expected a divisor of virtual_tp = %lld", tp_size, (long long)hp->virtual_tp);
+        return DGM_FAIL(DGM_ERR_USAGE, "tp = %d: expected a divisor of virtual_tp = %lld, the pieces that a layer is cut into: a power of two up to "
+                        "that", tp_size, (long long)hp->virtual_tp);
     dgm_params *p = calloc(1, sizeof *p);
     if (p == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "parameters");
     p->hp = *hp;
@@ -282,15 +283,21 @@ void dgm_params_init(const dgm_params *params, uint64_t seed, float *flat)
     }
 }
 
-void dgm_params_slices(const dgm_params *params, int n_slices, int64_t *slice_start)
+void dgm_params_cut(const dgm_params *params, int64_t lo, int64_t hi, int n_parts, int64_t *start)
 {
     int block = 0;
-    for (int s = 0; s < n_slices; s++) {
-        int64_t want = params->n_floats * s / n_slices;
+    while (block < params->n_blocks && params->blocks[block].lo < lo) block++;
+    for (int r = 0; r < n_parts; r++) {
+        int64_t want = lo + (hi - lo) * r / n_parts;
         while (block < params->n_blocks && params->blocks[block].lo < want) block++;
-        slice_start[s] = s == 0 ? 0 : block < params->n_blocks ? params->blocks[block].lo : params->n_floats;
+        start[r] = r == 0 ? lo : block < params->n_blocks ? DGM_MIN(params->blocks[block].lo, hi) : hi;
     }
-    slice_start[n_slices] = params->n_floats;
+    start[n_parts] = hi;
+}
+
+void dgm_params_slices(const dgm_params *params, int n_slices, int64_t *slice_start)
+{
+    dgm_params_cut(params, 0, params->n_floats, n_slices, slice_start);
 }
 
 int dgm_params_find(const dgm_params *params, const char *name)

@@ -6,19 +6,6 @@
 /* The n-th stage to become final. */
 static int stage_at(const dgm_params *p, int n) { return n == 0 ? 0 : p->n_stages - n; }
 
-/* Parts of [lo, hi), a stretch that begins at a block. */
-static void cut(const dgm_params *p, int64_t lo, int64_t hi, int n_parts, int64_t *start)
-{
-    int block = 0;
-    while (block < p->n_blocks && p->blocks[block].lo < lo) block++;
-    for (int r = 0; r < n_parts; r++) {
-        int64_t want = lo + (hi - lo) * r / n_parts;
-        while (block < p->n_blocks && p->blocks[block].lo < want) block++;
-        start[r] = r == 0 ? lo : block < p->n_blocks ? DGM_MIN(p->blocks[block].lo, hi) : hi;
-    }
-    start[n_parts] = hi;
-}
-
 dgm_err dgm_slices_init(const dgm_params *params, int n_parts, int64_t part_floats, dgm_slices *out)
 {
     dgm_slices s = {.n_parts = n_parts};
@@ -33,7 +20,7 @@ dgm_err dgm_slices_init(const dgm_params *params, int n_parts, int64_t part_floa
         int64_t lo = params->stage_start[stage], hi = params->stage_start[stage + 1];
         while (stage != 0 && n < params->n_stages && hi - lo < part_floats * n_parts) lo = params->stage_start[stage_at(params, n++)];
         s.n_final[s.n_buckets] = n;
-        cut(params, lo, hi, n_parts, s.start + (int64_t)s.n_buckets++ * (n_parts + 1));
+        dgm_params_cut(params, lo, hi, n_parts, s.start + (int64_t)s.n_buckets++ * (n_parts + 1));
     }
     *out = s;
     return DGM_OK;

@@ -41,7 +41,9 @@ dgm_err dgm_trainer_create(const dgm_params *params, const dgm_grid *grid, const
 {
     dgm_err err;
     if (options->virtual_dp < grid->dp_size)
-        return DGM_FAIL(DGM_ERR_USAGE, "virtual_dp = %d: expected at least the number of replicas, %d", options->virtual_dp, grid->dp_size);
+        return DGM_FAIL(DGM_ERR_USAGE, "%d replicas on %d ranks, but a batch is cut into virtual_dp = %d leaves, at least one for each: start at most %d "
+                        "ranks (with tp %d), or begin a new run with a larger virtual_dp, which has other bits", grid->dp_size, grid->size,
+                        options->virtual_dp, options->virtual_dp * grid->tp_size, grid->tp_size);
     dgm_trainer *t = calloc(1, sizeof *t);
     if (t == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "trainer");
     t->params = params;

@@ -45,6 +45,18 @@ static bool is_choice(const char *choices, const char *word)
     return false;
 }
 
+/* Words for a flag. */
+static bool read_flag(const char *text, bool *out)
+{
+    static const char *const words[2][3] = {{"false", "off", "no"}, {"true", "on", "yes"}};
+    for (int i = 0; i < 6; i++) {
+        if (strcmp(text, words[i / 3][i % 3]) != 0) continue;
+        *out = i / 3 != 0;
+        return true;
+    }
+    return false;
+}
+
 /* The fewest digits that read back as the same number. */
 static void write_real(double x, char *out, size_t bytes)
 {
@@ -58,6 +70,7 @@ static void write_real(double x, char *out, size_t bytes)
 static bool read_value(const dgm_option *option, const char *text, config_entry *value, char *canonical, size_t bytes)
 {
     char *end;
+    bool on = false;
     bool starts_well = isdigit((unsigned char)text[0]) || (text[0] != '\0' && strchr("+-.", text[0]) != NULL);
     errno = 0;
     canonical[0] = '\0';
@@ -72,9 +85,15 @@ static bool read_value(const dgm_option *option, const char *text, config_entry 
         write_real(value->real, canonical, bytes);
         return starts_well && *end == '\0' && end != text && isfinite(value->real) && value->real >= option->lo && value->real <= option->hi;
     case DGM_OPTION_FLAG:
-        value->flag = strcmp(text, "true") == 0;
-        return value->flag || strcmp(text, "false") == 0;
-    case DGM_OPTION_CHOICE: return is_choice(option->choices, text);
+        if (!read_flag(text, &on)) return false;
+        value->flag = on;
+        snprintf(canonical, bytes, "%s", on ? "true" : "false");
+        return true;
+    case DGM_OPTION_CHOICE:
+        if (strcmp(option->choices, "on|off") != 0) return is_choice(option->choices, text);
+        if (!read_flag(text, &on)) return false;
+        snprintf(canonical, bytes, "%s", on ? "on" : "off");
+        return true;
     case DGM_OPTION_TEXT:
     case DGM_OPTION_LIST: break;
     }
@@ -233,6 +252,23 @@ static dgm_err unknown_option(const dgm_config *config, const char *command, con
     return DGM_FAIL(DGM_ERR_USAGE, "unknown option %s%s  (dragoman %s --help lists all)", arg, meant, command);
 }
 
+/* Which of two values is meant nobody can tell; a flag may be said twice, but not both ways. */
+static dgm_err check_once(const config_entry *entry, const char *where, const char *text)
+{
+    const bool flag = entry->option->kind == DGM_OPTION_FLAG;
+    if (entry->source != SET_BY_COMMAND_LINE || entry->option->kind == DGM_OPTION_LIST || text == NULL) return DGM_OK;
+    if (flag && strcmp(entry->items[0], text) == 0) return DGM_OK;
+    if (flag) return DGM_FAIL(DGM_ERR_USAGE, "%s: given both ways, as %s and as %s: leave one out", where, entry->items[0], text);
+    return DGM_FAIL(DGM_ERR_USAGE, "%s: given twice, with %s and with %s: leave one out", where, entry->items[0], text);
+}
+
+/* One value of an option on the command line. */
+static dgm_err assign_one(config_entry *entry, const char *where, const char *text)
+{
+    DGM_TRY(check_once(entry, where, text));
+    return dgm_config_assign(entry, where, &text, 1, SET_BY_COMMAND_LINE, true);
+}
+
 /* Reads the option at argv[*at], moves *at behind its last value. */
 static dgm_err read_option(dgm_config *config, int argc, char *const *argv, int *at)
 {
@@ -245,15 +281,15 @@ static dgm_err read_option(dgm_config *config, int argc, char *const *argv, int 
     if (entry == NULL && strncmp(name, "no-", 3) == 0 && equals == NULL) {
         entry = dgm_config_find(config, name + 3, n - 3);
         if (entry != NULL && entry->option->kind == DGM_OPTION_FLAG)
-            return dgm_config_assign(entry, where, &(const char *){"false"}, 1, SET_BY_COMMAND_LINE, false);
+            return assign_one(entry, where, "false");
         entry = NULL;
     }
     if (entry == NULL) return unknown_option(config, argv[0], arg);
-    if (equals != NULL) return dgm_config_assign(entry, where, &(const char *){equals + 1}, 1, SET_BY_COMMAND_LINE, true);
-    if (entry->option->kind == DGM_OPTION_FLAG)
-        return dgm_config_assign(entry, where, &(const char *){"true"}, 1, SET_BY_COMMAND_LINE, false);
+    if (equals != NULL) return assign_one(entry, where, equals + 1);
+    if (entry->option->kind == DGM_OPTION_FLAG) return assign_one(entry, where, "true");
     int first = *at, max = entry->option->kind == DGM_OPTION_LIST ? argc : first + 1;
     while (*at < argc && *at < max && !is_option(argv[*at])) ++*at;
+    DGM_TRY(check_once(entry, where, first < *at ? argv[first] : NULL));
     return dgm_config_assign(entry, where, (const char *const *)argv + first, *at - first, SET_BY_COMMAND_LINE, true);
 }
 
@@ -315,6 +351,13 @@ dgm_err dgm_config_set(dgm_config *config, const char *name, const char *value)
     config_entry *entry = dgm_config_find(config, name, strlen(name));
     if (entry == NULL) return DGM_FAIL(DGM_ERR_USAGE, "unknown setting %s", name);
     return assign_text(entry, name, value, SET_BY_COMMAND_LINE);
+}
+
+bool dgm_option_in(const dgm_option *table, const char *name)
+{
+    for (; table->name != NULL; table++)
+        if (strcmp(table->name, name) == 0) return true;
+    return false;
 }
 
 bool dgm_config_has(const dgm_config *config, const char *name) { return own(config, name, ANY_KIND)->source != SET_BY_NOBODY; }

@@ -244,10 +244,20 @@ static void print_option(const dgm_option *o, FILE *out)
     else fprintf(out, "%-*s%s%s\n", HELP_COLUMN, left, o->help, facts);
 }
 
-void dgm_config_print_help(const dgm_config *config, FILE *out, const char *command, const char *synopsis, const char *summary)
+static bool is_one_of(const char *name, const char *const *names)
+{
+    for (; names != NULL && *names != NULL; names++)
+        if (strcmp(name, *names) == 0) return true;
+    return false;
+}
+
+void dgm_config_print_help(const dgm_config *config, FILE *out, const char *command, const char *synopsis, const char *summary,
+                           const char *const *unlisted)
 {
     fprintf(out, "usage: dragoman %s%s%s\n\n%s\n", command, synopsis && *synopsis ? " " : "", synopsis ? synopsis : "", summary);
     bool reads_files = dgm_config_find(config, "config", strlen("config")) != NULL;
-    if (config->n_entries > 0) fprintf(out, "\nOptions%s:\n", reads_files ? " (in a config file: name = value, with _ for -)" : "");
-    for (int i = 0; i < config->n_entries; i++) print_option(config->entries[i].option, out);
+    const char *in_files = reads_files ? " (in a config file: name = value, with _ for -; name = true or false where no value is shown)" : "";
+    if (config->n_entries > 0) fprintf(out, "\nOptions%s:\n", in_files);
+    for (int i = 0; i < config->n_entries; i++)
+        if (!is_one_of(config->names[i], unlisted)) print_option(config->entries[i].option, out);
 }

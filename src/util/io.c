@@ -88,6 +88,13 @@ fail:
     return err;
 }
 
+dgm_err dgm_io_flush(FILE *stream, const char *name)
+{
+    errno = 0;
+    if (fflush(stream) == 0 && !ferror(stream)) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_IO, "write %s: %s", name, errno != 0 ? strerror(errno) : "an earlier line could not be written");
+}
+
 dgm_err dgm_io_sync_dir(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -144,15 +151,37 @@ dgm_err dgm_io_link(const char *target, const char *path)
     return err;
 }
 
+/* Neither a file nor a folder, and what one writes to it is gone: nothing may be renamed onto it. */
+static bool is_device(const char *path)
+{
+    static const char *const open_files[] = {"/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/"}; /* whatever they are */
+    struct stat st;
+    if (stat(path, &st) != 0) return false;
+    for (size_t i = 0; i < sizeof open_files / sizeof open_files[0]; i++)
+        if (strncmp(path, open_files[i], strlen(open_files[i])) == 0) return true;
+    return !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
 dgm_err dgm_io_rename(const char *from, const char *to)
 {
+    if (is_device(to)) return DGM_FAIL(DGM_ERR_IO, "%s is a device or a pipe, no place for this file: choose another name", to);
     if (refused("rename", to) || rename(from, to) != 0) return DGM_FAIL(DGM_ERR_IO, "rename %s to %s: %s", from, to, strerror(errno));
     return sync_parent(to);
+}
+
+static dgm_err write_device(const char *path, const void *data, size_t bytes)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    if (fd < 0) return DGM_FAIL(DGM_ERR_IO, "open %s: %s", path, strerror(errno));
+    dgm_err err = dgm_io_write(fd, data, bytes, path);
+    if (close(fd) != 0 && err == DGM_OK) err = DGM_FAIL(DGM_ERR_IO, "close %s: %s", path, strerror(errno));
+    return err;
 }
 
 dgm_err dgm_io_write_file(const char *path, const void *data, size_t bytes)
 {
     dgm_err err;
+    if (is_device(path)) return write_device(path, data, bytes);
     size_t n = strlen(path) + sizeof ".tmp";
     char *tmp = malloc(n);
     if (tmp == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
@@ -236,6 +265,20 @@ bool dgm_io_is_dir(const char *path)
 {
     struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+bool dgm_io_holds(const char *dir, const char *name)
+{
+    char *path = dgm_io_join(dir, name);
+    bool there = path != NULL && dgm_io_exists(path);
+    free(path);
+    return there;
+}
+
+bool dgm_io_same(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return stat(a, &of_a) == 0 && stat(b, &of_b) == 0 && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
 char *dgm_io_join(const char *dir, const char *name)

@@ -1,6 +1,7 @@
 /* The escape is one that readers who know nothing of it still show as something sensible. */
 #include "dgm/json_text.h"
 
+#include "dgm/io.h"
 #include "dgm/unicode.h"
 
 #include <ctype.h>
@@ -22,6 +23,16 @@ json_t *dgm_json_text(const char *text, size_t bytes)
     json_t *string = err == DGM_OK ? json_stringn(out.text != NULL ? out.text : "", out.bytes) : NULL;
     dgm_text_fini(&out);
     return string;
+}
+
+json_t *dgm_json_name(const char *name) { return dgm_json_text(name, strlen(name)); }
+
+dgm_err dgm_json_print(json_t *json, size_t flags, FILE *out)
+{
+    bool failed = json == NULL || json_dumpf(json, out, flags) != 0 || fputc('\n', out) == EOF;
+    dgm_err err = failed && json != NULL ? dgm_io_flush(out, "standard output") : DGM_OK;
+    json_decref(json);
+    return failed && err == DGM_OK ? DGM_FAIL(DGM_ERR_NOMEM, "the answer as JSON") : err;
 }
 
 char *dgm_json_text_bytes(const char *string)
