@@ -84,7 +84,8 @@ says "checkpoint damaged/checkpoints/step-00000008 is not whole: damaged/checkpo
 for step in 06 10; do damage damaged/checkpoints/step-000000$step/DONE missing; done
 # shellcheck disable=SC2086
 runs 3 $train --out damaged --resume auto
-says "damaged has 3 checkpoints and none is whole"
+says "damaged has 3 checkpoints and none is whole, for the reasons above: put a whole one back"
+says "skipping a checkpoint" 3
 [ ! -e damaged/model.safetensors ] && [ -e damaged/checkpoints/step-00000008/model.safetensors ]
 result $? "nothing was begun anew, nothing removed"
 
@@ -148,6 +149,23 @@ for victim in 0 2; do
     same killed/metrics.jsonl long/metrics.jsonl "resumed on $((victim + 2)) ranks: the same metrics"
 done
 
+# ---- one rank fails while gradients travel ----
+
+for overlap in on off; do
+    rm -rf unlucky
+    began=$(date +%s)
+    # shellcheck disable=SC2086
+    runs 1 env UNLUCKY_RANK=1 UNLUCKY_UPDATE=7 "$mpirun" -n 3 "$DGM_BUILDDIR/tests/unlucky" ${train#* } --overlap $overlap --out unlucky
+    says "rank 1: embedding gradients, as planted" 1
+    if [ $overlap = on ]; then says "the unlucky rank ends with messages under way" 1; fi
+    [ $(($(date +%s) - began)) -lt 60 ]
+    result $? "overlap $overlap: nobody waits for ever"
+    # shellcheck disable=SC2086
+    runs 0 "$mpirun" -n 2 $train --out unlucky --resume auto
+    says "going on from unlucky/checkpoints/step-00000006"
+    as_whole unlucky "overlap $overlap: and goes on to the same bytes"
+done
+
 # ---- machines that compute otherwise ----
 
 if DRAGOMAN_KERNELS=avx2 "$dragoman" tokenize --model whole <valid.src >out 2>err; then
@@ -177,7 +195,7 @@ if (ulimit -v 900000 && "$dragoman" --version) >/dev/null 2>&1; then
     equal $? 1 "2 ranks without enough memory: exit code 1"
     says "out of memory for activations: lower --micro-batch-tokens"
     # shellcheck disable=SC2086
-    (ulimit -v 900000 && timeout -k 5 120 $large --micro-batch-tokens 500 --batch-tokens 1500 --out large >out 2>err)
+    (ulimit -v 900000 && timeout -k 5 120 $train --d-model 256 --d-ff 4096 --max-steps 1 --micro-batch-tokens 500 --batch-tokens 1500 --out large >out 2>err)
     equal $? 0 "with smaller rounds it fits"
 else
     tap_n=$((tap_n + 1))
