@@ -50,6 +50,7 @@ found page.html '<b class="tag s0">A</b> <span class="name" dir="auto">a</span>'
 found page.html 'ended after update 80 of 80'
 found page.html '<th scope="row" class="code">seed</th><td class="code">1</td><td class="code">2</td><td class="small">what is learned</td>' 1
 found page.html '<th scope="row" class="code">max_steps</th><td class="code">80</td><td class="code">60</td>'
+found page.html '<th scope="row" class="code">out</th>' 1 # among all settings, not among those that differ
 equal "$(grep -c '<article class="sample">' page.html | awk '{ print ($1 >= 6 && $1 <= 9) }')" 1 "six samples, and up to three on which the runs differ"
 found page.html '<th scope="row"><span class="strong">kept</span></th><td class="num">400</td><td class="num">20</td>' 1
 found page.html '<g class="cells">'

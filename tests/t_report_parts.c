@@ -28,6 +28,7 @@ static void test_words(void)
     marks("a b c", "a b c", "a b c");
     marks("a x c", "a b c", "a <mark>x</mark> c");
     marks("x y  z", "a b c", "<mark>x y  z</mark>");
+    marks("a a", "a", "a <mark>a</mark>");
     marks("a b", "", "<mark>a b</mark>");
     marks("", "a b", "");
     marks("the house.", "the house", "the house<mark>.</mark>");
