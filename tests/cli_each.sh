@@ -146,10 +146,12 @@ same out rest "a checkpoint that holds NaN is left out, too"
 says "checkpoints/step-00000060 is left out: " 1
 
 # Cut off in the middle: what was scored until then is there.
-"$dragoman" eval --each run --src src --ref tgt --beam 40 --json-out part.json --svg part.svg >part.out 2>err &
+head -n 100 src >part.src && head -n 100 tgt >part.ref
+"$dragoman" eval --each run --src part.src --ref part.ref --beam 40 --json-out part.json --svg part.svg >out 2>err &
 pid=$!
-for _ in $(seq 600); do
+for _ in $(seq 2400); do
     [ -s part.svg ] && break
+    kill -0 $pid 2>/dev/null || break
     sleep 0.05
 done
 kill -9 $pid
