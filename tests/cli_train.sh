@@ -113,7 +113,7 @@ echo '{"step":0,"version":1,"tensors":["x"],"weight":"0000000000000000"}' >forei
 runs 0 "$dragoman" train $still --max-steps 8 --resume unlinked/checkpoints/step-00000006 --out foreign
 says "foreign/metrics.jsonl begins anew: what it held was not of the run of unlinked/checkpoints/step-00000006" 1
 same foreign/metrics.jsonl elsewhere/metrics.jsonl "metrics begin with the checkpoint"
-[ ! -e foreign/trace.jsonl ] && ! grep -q 99.5 foreign/timing.jsonl
+[ ! -e foreign/trace.jsonl ] && ! grep -qF '"loss":99.5' foreign/timing.jsonl
 result $? "and so do the other logs"
 # A start that fails leaves what run.json says of the run before it.
 for log in timing trace; do
