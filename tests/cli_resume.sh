@@ -171,7 +171,7 @@ done
 if DRAGOMAN_KERNELS=avx2 "$dragoman" tokenize --model whole <valid.src >out 2>err; then
     # shellcheck disable=SC2086
     runs 2 "$mpirun" -n 2 env DRAGOMAN_KERNELS=portable $train --out mixed : -n 1 env DRAGOMAN_KERNELS=avx2 $train --out mixed
-    says "rank 2 on $(hostname) with "
+    says "rank 2 on $(hostname) by fma, with kernels for avx2"
     says "portable"
     says "take machines of one kind"
     [ ! -e mixed ]
@@ -180,6 +180,33 @@ else
     tap_n=$((tap_n + 1))
     echo "ok $tap_n - # SKIP this machine has one kernel family"
 fi
+
+# Two families of our own kernels compute the same, so they may be mixed; BLIS rounds otherwise, and what it began is gone on from by it alone.
+few="$train --max-steps 4 --checkpoint-every 2"
+if [ "$(DRAGOMAN_KERNELS=avx512 "$dragoman" tokenize --model whole <valid.src 2>&1 >/dev/null)" = "" ]; then
+    # shellcheck disable=SC2086
+    runs 0 $few --out alike
+    # shellcheck disable=SC2086
+    runs 0 "$mpirun" -n 1 env DRAGOMAN_KERNELS=avx512 $few --out families : -n 1 env DRAGOMAN_KERNELS=avx2 $few --out families
+    same families/model.safetensors alike/model.safetensors "ranks with kernels for avx512 and avx2: the same model"
+else
+    tap_n=$((tap_n + 1))
+    echo "ok $tap_n - # SKIP this machine cannot mix families of kernels"
+fi
+# shellcheck disable=SC2086
+runs 0 env DRAGOMAN_GEMM=blis $few --out by-blis
+if grep -q '"gemm": "fma"' alike/run.json 2>/dev/null; then
+    # shellcheck disable=SC2086
+    runs 3 $train --max-steps 6 --resume auto --out by-blis
+    says "which round otherwise"
+    # shellcheck disable=SC2086
+    runs 0 env DRAGOMAN_GEMM=blis $train --max-steps 6 --resume auto --out by-blis
+    # shellcheck disable=SC2086
+    runs 0 $train --max-steps 8 --resume auto --any-machine --out by-blis
+    says "will not be that of either alone"
+fi
+runs 1 env DRAGOMAN_GEMM=bliss "$dragoman" train --data data --config resume.cfg --out misspelt
+says "DRAGOMAN_GEMM is blis or not set"
 
 # ---- memory ends ----
 

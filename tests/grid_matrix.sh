@@ -68,6 +68,8 @@ grid_cells() { # grid_cells TABLE
 grid_other_kernels() { # grid_other_kernels FAMILY
     if ! DRAGOMAN_KERNELS=$1 "$dragoman" tokenize --model reference </dev/null >out 2>err; then
         grid_skip "2 ranks with kernels for $1" "this processor has none: $(tail -n 1 err)"
+    elif grep -q "\"kernels\": \"$1\"" reference/run.json; then
+        grid_skip "2 ranks with kernels for $1" "the reference has them already"
     elif [ "$(sed -n 's/.*"gemm": "\([^"]*\)".*/\1/p' reference/run.json)" != fma ]; then
         grid_skip "2 ranks with kernels for $1" "products are BLIS's here"
     else

@@ -34,6 +34,8 @@ const char *dgm_gemm_bf16_family(void);
  * DRAGOMAN_GEMM=blis in the environment is for a whole run. */
 void dgm_gemm_use_blis(bool blis);
 
+/* Products may have threads, but are called from one thread of the program at a time: panels have one place in memory. */
+
 /* What decides the bits of fp32 products, for run.json: "fma" for our kernels, all of them alike, or the kernel family that BLIS chose on this
  * CPU ("zen3", "skx", ...). */
 const char *dgm_gemm_family(void);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 typedef struct {
-    char host[64], family[64];
+    char host[64], products[32], family[32];
     cpu_set_t cores;
 } place;
 
@@ -35,10 +35,10 @@ int dgm_placement_cores(void)
 static dgm_err check_kernels(const place *all, const dgm_grid *grid)
 {
     for (int r = 0; r < grid->size; r++)
-        if (strcmp(all[r].family, all[0].family) != 0)
-            return DGM_FAIL(DGM_ERR_USAGE, "rank 0 on %s computes with kernels %s, rank %d on %s with %s: results would depend on the layout; take machines "
-                            "of one kind, or set BLIS_ARCH_TYPE and DRAGOMAN_KERNELS alike on all", all[0].host, all[0].family, r, all[r].host,
-                            all[r].family);
+        if (strcmp(all[r].products, all[0].products) != 0)
+            return DGM_FAIL(DGM_ERR_USAGE, "rank 0 on %s computes products by %s, with kernels for %s, rank %d on %s by %s, with kernels for %s: results would "
+                            "depend on the layout; take machines of one kind, or set DRAGOMAN_GEMM=blis and BLIS_ARCH_TYPE alike on all", all[0].host,
+                            all[0].products, all[0].family, r, all[r].host, all[r].products, all[r].family);
     return DGM_OK;
 }
 
@@ -102,7 +102,8 @@ dgm_err dgm_placement_check(const dgm_grid *grid, int threads, int *fitting)
     if (err == DGM_OK) {
         place *mine = &all[grid->rank];
         gethostname(mine->host, sizeof mine->host - 1);
-        snprintf(mine->family, sizeof mine->family, "%s and %s", dgm_gemm_family(), dgm_elem_family());
+        snprintf(mine->products, sizeof mine->products, "%s", dgm_gemm_family());
+        snprintf(mine->family, sizeof mine->family, "%s", dgm_elem_family());
         own_cores(&mine->cores);
         err = dgm_coll_gather_all(grid, DGM_AXIS_WORLD, all, sizeof *all);
     }

@@ -49,7 +49,7 @@ const dgm_option dgm_train_run_options[] = {
     {"resume", DGM_OPTION_TEXT, "no", 0, 0, NULL, "auto|no|DIR", "go on from the newest whole checkpoint of RUN, or from DIR"},
     {"init", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "MODEL", "start from the parameters of a model (fine-tuning)"},
     {"repeat", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "RUN", "repeat the run of RUN/run.json and say whether the result is the same"},
-    {"any_machine", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "with --repeat: also where kernels round otherwise"},
+    {"any_machine", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "with --repeat or --resume: also where products round otherwise"},
     {"tp", DGM_OPTION_INT, "1", 1, 64, NULL, "N", "ranks that share one copy of the model"},
     {"overlap", DGM_OPTION_CHOICE, "on", 0, 0, "on|off", NULL, "gradients and parameters travel while layers compute; changes no bit"},
     {"threads", DGM_OPTION_INT, "1", 1, 1024, NULL, "N", "threads per rank for matrix products"},

@@ -1,6 +1,7 @@
 /* What a checkpoint remembers besides tensors, and taking it up again. */
 #include "dgm/train_run.h"
 
+#include "dgm/gemm.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
 #include "dgm/model_file.h"
@@ -20,11 +21,17 @@ static char *write_json(const dgm_train_run *run, json_t *json, size_t flags)
     return text;
 }
 
+/* What decides the bits of the run's matrix products. */
+static const char *products(const dgm_train_run *run)
+{
+    return run->settings.update.precision == DGM_PRECISION_BF16 ? dgm_gemm_bf16_family() : dgm_gemm_family();
+}
+
 char *dgm_train_run_state_text(const dgm_train_run *run)
 {
     dgm_loader_state at = dgm_loader_get_state(run->loader);
-    json_t *json = json_pack("{s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:s, s:o}", "step", (json_int_t)run->step, "epoch", (json_int_t)at.epoch,
-                             "position", (json_int_t)at.position, "n_validations", (json_int_t)run->n_validations, "best_step",
+    json_t *json = json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:f, s:s, s:I, s:s, s:o}", "gemm", products(run), "step", (json_int_t)run->step,
+                             "epoch", (json_int_t)at.epoch, "position", (json_int_t)at.position, "n_validations", (json_int_t)run->n_validations, "best_step",
                              (json_int_t)run->best_step, "best_value", run->best_value, "best_by", dgm_config_text(run->config, "best_by"), "n_stale",
                              (json_int_t)run->n_stale, "data", dgm_dataset_hash(run->dataset), "experiment",
                              dgm_train_experiment(run->config, run->from_init));
@@ -101,6 +108,21 @@ dgm_err dgm_train_run_find(dgm_train_run *run, const char *which)
 
 /* ---- taking up ---- */
 
+/* Products that round otherwise lead to a model that neither machine would have made alone.  Checkpoints of 0.1.0, whose products were BLIS's, do not
+ * say what they were. */
+static dgm_err check_products(const dgm_train_run *run, const json_t *state, const char *where)
+{
+    const char *was = json_string_value(json_object_get(state, "gemm")), *is = products(run);
+    if (was != NULL && strcmp(was, is) == 0) return DGM_OK;
+    if (was != NULL && !dgm_config_flag(run->config, "any_machine"))
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: the run's matrix products were by %s, here they are by %s, which round otherwise: go on on a machine like the one before "
+                        "(DRAGOMAN_GEMM and BLIS_ARCH_TYPE set as there), or give --any-machine for a result that no machine would have reached alone",
+                        where, was, is);
+    dgm_log(DGM_LOG_WARN, "%s: the run's matrix products were by %s, here they are by %s: the result will not be that of either alone", where,
+            was != NULL ? was : "an earlier version", is);
+    return DGM_OK;
+}
+
 static dgm_err take_state(dgm_train_run *run, const char *text, const char *where)
 {
     json_error_t error;
@@ -119,6 +141,7 @@ static dgm_err take_state(dgm_train_run *run, const char *text, const char *wher
     else if (step < 1 || epoch < 0 || position < 0 || n_validations < 0 || best_step < 0 || best_step > step || n_stale < 0)
         err = DGM_FAIL(DGM_ERR_INPUT, "%s: state.json: a count is out of range", where);
     if (err == DGM_OK) err = dgm_train_experiment_check(run->config, run->from_init, experiment, where);
+    if (err == DGM_OK) err = check_products(run, json, where);
     if (err == DGM_OK) err = dgm_loader_set_state(run->loader, (dgm_loader_state){epoch, position});
     if (err == DGM_OK) {
         run->step = step;

@@ -15,7 +15,7 @@
 #if LANES_WIDTH == 16
 enum { ROWS = 12, VECTORS = 2 }; /* 24 sums, 2 columns, 1 row of 32 registers */
 #define FMA(a, b, s) ((vec_f)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(s)))
-#elif defined(__FMA__)
+#elif LANES_WIDTH == 8 && defined(__FMA__)
 enum { ROWS = 6, VECTORS = 2 }; /* 12 sums, 2 columns, 1 row of 16 registers */
 #define FMA(a, b, s) ((vec_f)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(s)))
 #endif
@@ -47,19 +47,27 @@ LANES_INLINE void pack_side_by_side(const int width, const float *x, int64_t k_s
     }
 }
 
+#if LANES_WIDTH == 16
+#define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
+#else
+#define LOW 0, 8, 1, 9, 2, 10, 3, 11
+#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
+#endif
+#if defined(__clang__)
+#define DEAL(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define DEAL(a, b, ...) __builtin_shuffle(a, b, (vec_i){__VA_ARGS__})
+#endif
+
 /* Turns WIDTH vectors round: lane j of vector i becomes lane i of vector j.  Each turn deals vectors i and i + WIDTH / 2 alternately into vectors
  * 2 i and 2 i + 1; as many turns as WIDTH has binary digits are a transposition. */
 LANES_INLINE void turn(const vec_f *from, vec_f *to)
 {
-#if LANES_WIDTH == 16
-    const vec_i low = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23}, high = low + 8;
-#else
-    const vec_i low = {0, 8, 1, 9, 2, 10, 3, 11}, high = low + 4;
-#endif
     _Pragma("GCC unroll 8") for (int i = 0; i < WIDTH / 2; i++)
     {
-        to[2 * i] = __builtin_shuffle(from[i], from[i + WIDTH / 2], low);
-        to[2 * i + 1] = __builtin_shuffle(from[i], from[i + WIDTH / 2], high);
+        to[2 * i] = DEAL(from[i], from[i + WIDTH / 2], LOW);
+        to[2 * i + 1] = DEAL(from[i], from[i + WIDTH / 2], HIGH);
     }
 }
 
@@ -82,7 +90,7 @@ LANES_INLINE void pack_end_to_end(const int width, const float *x, int64_t row_s
         float *panel = to + r0 / width * panel_words;
         for (int g = 0; g < width; g += WIDTH) {
             int64_t n_here = DGM_MIN(n_rows - r0 - g, (int64_t)DGM_MIN(width - g, (int)WIDTH));
-            const float *at = x + (r0 + g) * row_stride;
+            const float *at = n_here > 0 ? x + (r0 + g) * row_stride : x;
             for (int64_t k = 0; k < n_k; k += WIDTH) {
                 vec_f v[WIDTH];
                 int64_t steps = DGM_MIN(n_k - k, (int64_t)WIDTH);
