@@ -85,6 +85,14 @@ runs 1 "$dragoman" compare whole other
 prints "part at step 1: the weight of model.shared.weight"
 prints "it arises in the update"
 prints "gradients of 0,"
+runs 1 "$dragoman" compare whole/model.safetensors other --json
+grep -F '"largest"' out | grep -vq k_proj.bias
+result $? "the largest difference is not that of a bias of keys, which learns rounding noise"
+runs 1 "$dragoman" compare whole/model.safetensors other
+[ "$(grep -F '(the largest)' out | grep -cvF k_proj.bias)" = 1 ]
+result $? "nor in the text"
+prints "k_proj.bias, by at most"
+prints "(k_proj.bias left out)"
 other --batch-tokens 300
 runs 1 "$dragoman" compare whole other
 prints "the batch is another one"

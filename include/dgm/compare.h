@@ -50,6 +50,7 @@ typedef struct {
     char name[DGM_COMPARE_NAME];
     int64_t n_elements, n_different; /* different bits */
     double max_difference;           /* of the numbers; infinite where one is not finite */
+    bool is_noise;                   /* a bias of keys: rounding noise in any training, without effect on what the model says */
 } dgm_tensor_difference;
 
 typedef struct {
@@ -61,7 +62,8 @@ typedef struct {
     dgm_tensor_difference *tensors;        /* [n_different] that differ, in the order of the file */
     int n_different;
     int64_t n_elements, n_different_elements; /* of all common tensors */
-    int largest;          /* index in tensors of the largest difference */
+    int largest;          /* index in tensors of the largest difference; one of noise only when no other tensor differs */
+    double largest_noise; /* the largest difference of those that are noise */
 } dgm_model_difference;
 
 /* Two safetensors files of F32.  Release with dgm_model_difference_fini. */

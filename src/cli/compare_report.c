@@ -23,11 +23,16 @@ bool dgm_comparison_identical(const dgm_comparison *c)
            (!c->has_optimizer || dgm_model_difference_none(&c->optimizer));
 }
 
+static bool noise_is_larger(const dgm_model_difference *d)
+{
+    return d->n_different > 0 && !d->tensors[d->largest].is_noise && d->largest_noise > d->tensors[d->largest].max_difference;
+}
+
 static void model_verdict(const char *what, const dgm_model_difference *d, char *text, size_t bytes)
 {
     if (d->n_different > 0)
-        snprintf(text, bytes, "%s differ in %d of %d tensors, by at most %.3g in %s", what, d->n_different, d->n_tensors,
-                 d->tensors[d->largest].max_difference, d->tensors[d->largest].name);
+        snprintf(text, bytes, "%s differ in %d of %d tensors, by at most %.3g in %s%s", what, d->n_different, d->n_tensors,
+                 d->tensors[d->largest].max_difference, d->tensors[d->largest].name, noise_is_larger(d) ? " (k_proj.bias left out)" : "");
     else
         snprintf(text, bytes, "%s have other tensors: %s", what, d->missing);
 }
@@ -164,6 +169,9 @@ static void print_model(const char *what, const dgm_model_difference *d, FILE *o
     }
     int n_left = d->n_different - SHOWN - (d->largest >= SHOWN);
     if (n_left > 0) fprintf(out, "  and %d more\n", n_left);
+    if (noise_is_larger(d))
+        fprintf(out, "  k_proj.bias, by at most %.3g, is not called the largest: it adds one number to all scores of a query, which softmax takes out "
+                "again; what it learns is rounding noise, without effect\n", d->largest_noise);
 }
 
 void dgm_comparison_print(const dgm_comparison *c, FILE *out)
@@ -214,12 +222,12 @@ static json_t *model_json(const dgm_model_difference *d)
 {
     json_t *list = json_array();
     for (int i = 0; i < d->n_different; i++) /* JSON has no infinity */
-        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:f}", "name", d->tensors[i].name, "numbers", (json_int_t)d->tensors[i].n_elements,
-                                              "different", (json_int_t)d->tensors[i].n_different, "max_difference",
-                                              DGM_MIN(d->tensors[i].max_difference, 1e308)));
-    return json_pack("{s:i, s:I, s:I, s:i, s:i, s:i, s:s, s:o}", "tensors", d->n_tensors, "numbers", (json_int_t)d->n_elements, "different_numbers",
-                     (json_int_t)d->n_different_elements, "only_a", d->n_only_a, "only_b", d->n_only_b, "other_shapes", d->n_shapes, "metadata",
-                     d->strings, "different", list);
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:f, s:b}", "name", d->tensors[i].name, "numbers",
+                                              (json_int_t)d->tensors[i].n_elements, "different", (json_int_t)d->tensors[i].n_different,
+                                              "max_difference", DGM_MIN(d->tensors[i].max_difference, 1e308), "noise", d->tensors[i].is_noise));
+    return json_pack("{s:i, s:I, s:I, s:i, s:i, s:i, s:s, s:o, s:s*}", "tensors", d->n_tensors, "numbers", (json_int_t)d->n_elements,
+                     "different_numbers", (json_int_t)d->n_different_elements, "only_a", d->n_only_a, "only_b", d->n_only_b, "other_shapes",
+                     d->n_shapes, "metadata", d->strings, "different", list, "largest", d->n_different > 0 ? d->tensors[d->largest].name : NULL);
 }
 
 json_t *dgm_comparison_to_json(const dgm_comparison *c)
