@@ -174,6 +174,12 @@ prints '"same_step": -1'
 # Bad input.
 runs 3 "$dragoman" compare whole nowhere
 says "nowhere is not there"
+for file in run.json metrics.jsonl trace.jsonl; do
+    runs 3 "$dragoman" compare whole/$file run-3-1/$file
+    says "whole/$file is one file of a run: name the folder that it lies in, whole"
+done
+runs 3 "$dragoman" compare whole/last whole/last/state.json
+says "whole/last/state.json is one file of a checkpoint: name the folder that it lies in, whole/last"
 mkdir none
 runs 3 "$dragoman" compare whole none
 says "none has no model.safetensors; expected a model file, or the folder of a run or of a checkpoint"

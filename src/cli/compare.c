@@ -156,6 +156,20 @@ static dgm_err compare_files(dgm_comparison *c)
     return err;
 }
 
+/* DGM_ERR_INPUT for what is not there, and for a file that is only a part of what can be compared. */
+static dgm_err check_given(const char *path)
+{
+    static const struct { const char *name, *of; } parts[] = {{"run.json", "run"}, {"metrics.jsonl", "run"}, {"timing.jsonl", "run"},
+                                                              {"trace.jsonl", "run"}, {"state.json", "checkpoint"}, {"DONE", "checkpoint"}};
+    if (!dgm_io_exists(path)) return DGM_FAIL(DGM_ERR_INPUT, "%s is not there: expected the folder of a run, a checkpoint, or a model file", path);
+    const char *slash = strrchr(path, '/'), *name = slash != NULL ? slash + 1 : path;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
+        if (strcmp(name, parts[i].name) == 0 && !dgm_io_is_dir(path))
+            return DGM_FAIL(DGM_ERR_INPUT, "%s is one file of a %s: name the folder that it lies in, %.*s", path, parts[i].of,
+                            slash != NULL ? (int)DGM_MAX(slash - path, 1) : 1, slash != NULL ? path : ".");
+    return DGM_OK;
+}
+
 dgm_err dgm_compare(const char *a, const char *b, dgm_comparison *out)
 {
     dgm_comparison c = {
@@ -163,9 +177,9 @@ dgm_err dgm_compare(const char *a, const char *b, dgm_comparison *out)
     c.trace.step = c.metrics.step = -1;
     dgm_err err = DGM_OK;
     if (c.a == NULL || c.b == NULL || c.record == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "comparison");
-    else if (!dgm_io_exists(a) || !dgm_io_exists(b))
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not there: expected the folder of a run, a checkpoint, or a model file", dgm_io_exists(a) ? b : a);
-    else err = c.runs ? compare_runs(&c) : compare_files(&c);
+    if (err == DGM_OK) err = check_given(a);
+    if (err == DGM_OK) err = check_given(b);
+    if (err == DGM_OK) err = c.runs ? compare_runs(&c) : compare_files(&c);
     if (err == DGM_OK) *out = c;
     else dgm_comparison_fini(&c);
     return err;
