@@ -74,6 +74,19 @@ prints "part at step 1: the gradient of model.decoder.layers.1.final_layer_norm.
 prints "(the same at step 0)"
 prints "all gradients differ"
 prints "metrics: part at step 1: loss"
+mkdir sparse # with steps between the first two lines that were not traced
+sed 2,4d other/trace.jsonl >sparse/trace.jsonl
+echo '{}' >sparse/run.json
+runs 1 "$dragoman" compare whole sparse
+prints "the runs part between steps 0 and 4: at step 4 gradients of 69, weights of 69 of 69 tensors differ already"
+prints "is the first that differs" 0
+prints "gradient nearest to the loss" 0
+prints "to find it, train both again with --trace-hash --trace-hash-every 1, to step 4"
+prints "metrics: not in both"
+runs 1 "$dragoman" compare sparse whole --json
+prints '"first_known": false'
+runs 1 "$dragoman" compare whole other --json
+prints '"first_known": true'
 other --label-smoothing 0.2 --learning-rate 0.002
 runs 1 "$dragoman" compare whole other --json
 prints '"gradient_nearest_loss": "model.decoder.layers.1.final_layer_norm.bias"'
@@ -101,7 +114,7 @@ runs 1 "$dragoman" compare whole other
 prints "other tensors"
 other --max-steps 8
 runs 1 "$dragoman" compare whole other
-prints "nothing differs up to step 8, where other ends"
+prints "nothing differs in 9 common steps of trace.jsonl and 9 common lines of metrics.jsonl, up to step 8, where other ends"
 prints "~ settings.max_steps  14 | 8"
 other --log-every 5 --validate-every 7 --trace-hash-every 4
 runs 0 "$dragoman" compare whole other
@@ -128,20 +141,33 @@ runs 1 "$dragoman" compare whole bit
 prints "part at step 8: the weight of $tensor"
 prints "(the same at step 8)" 0
 prints "was changed before training went on"
-prints "gradients of 0, weights of 1 of 69"
+prints "gradients of" 0
+prints "weights of 1 of 69"
 runs 1 "$dragoman" compare bit whole
 prints "part at step 8: the weight of $tensor"
 runs 0 "$dragoman" compare bit bit
+mkdir gap && echo '{}' >gap/run.json && grep -Ev '^{"step":(8|9|10),' bit/trace.jsonl >gap/trace.jsonl
+runs 1 "$dragoman" compare whole gap
+prints "the runs part between steps 7 and 11: at step 11 gradients of "
+prints "train both on from a checkpoint of step 7 or before (--resume)"
 cp -r bit elsewhere && rm elsewhere/trace.jsonl && rm -r elsewhere/checkpoints/step-0000001?
 runs 0 "$dragoman" $train --out branch --resume elsewhere/checkpoints/step-00000008 --trace-hash
 runs 1 "$dragoman" compare whole branch
-prints "the runs begin with other weights at step 8: $tensor"
+prints "the runs part at step 8 or before it: at step 8 weights of 1 of 69 tensors differ already"
+prints "first weight in the model's order: $tensor"
+prints "from a checkpoint before step 8"
 
-# Without a trace: metrics, then checkpoints, then results.
+# Without a trace: metrics or checkpoints, whichever part first, then results.
 rm bit/trace.jsonl
 runs 1 "$dragoman" compare whole bit
-prints "part at step 9: loss is"
+prints "metrics: part at step 9: loss"
 prints "the first with other weights is of step 8; the last with the same, of step 6"
+prints "the runs part between steps 6 and 8: the checkpoints of step 8 have other weights"
+mkdir short && mv bit/checkpoints short && head -n 6 bit/metrics.jsonl >short/metrics.jsonl
+runs 1 "$dragoman" compare whole short # one that ends earlier, with other weights before
+prints "the runs part between steps 6 and 8: the checkpoints of step 8 have other weights"
+runs 1 "$dragoman" compare whole bit
+prints "the runs part at step 9: loss is"
 rm bit/metrics.jsonl
 runs 1 "$dragoman" compare whole bit
 prints "the results differ in"
@@ -152,10 +178,12 @@ runs 1 "$dragoman" compare whole/checkpoints/step-00000004 whole/checkpoints/ste
 prints "~ step"
 rm bit/model.safetensors
 runs 3 "$dragoman" compare whole bit
-says "nothing to compare"
+prints "nothing could be compared: no logged step, traced step or checkpoint is in both runs, and not both have a result"
+equal "$(cat err)" "" "that it could not be compared is an answer too"
 rm -r plain/model.safetensors
 runs 1 "$dragoman" compare whole plain
-prints "only whole has a result"
+prints "; only whole has a result"
+prints "nothing differs in 17 common lines of metrics.jsonl and 5 common checkpoints, up to step 14, where both end"
 
 # Lines of metrics that are steps apart: between which steps, what to do, and all of that once.
 mkdir left right
@@ -170,6 +198,49 @@ runs 1 "$dragoman" compare left right
 prints "the runs part at step 100 or before it: loss" 1
 runs 1 "$dragoman" compare left right --json
 prints '"same_step": -1'
+
+# Of what was not looked at nothing is said.
+log() { # log RUN STEP...: a run that has logged these steps
+    mkdir -p "$1"
+    for step in $(echo "$*" | cut -d " " -f 2-); do echo '{"step":'"$step"',"loss":2.5}'; done >"$1/metrics.jsonl"
+}
+log left 4 8 10
+log right 4 7 11
+runs 1 "$dragoman" compare left right
+prints "nothing differs in 1 common line of metrics.jsonl, the last of step 4 (left goes on to step 10, right to step 11)"
+prints "run.json: not in both"
+log right 4 8
+runs 1 "$dragoman" compare left right
+prints "nothing differs in 2 common lines of metrics.jsonl, up to step 8, where right ends"
+log right 4 8 10
+runs 0 "$dragoman" compare left right
+prints "identical in 3 common lines of metrics.jsonl, up to step 10, where both end; weights of that step were not compared"
+prints "result: neither has one"
+log right 3 6 9 12
+runs 3 "$dragoman" compare left right
+prints "metrics: no step is in both (the last: 10 | 12)"
+prints "nothing could be compared: no logged step, traced step or checkpoint is in both runs, and not both have a result; train both with --trace-hash"
+prints "nothing differs" 0
+runs 3 "$dragoman" compare left right --json
+prints '"compared": false'
+prints '"identical": false'
+: >right/metrics.jsonl # killed before its first lines
+: >right/trace.jsonl
+cp whole/trace.jsonl left
+runs 3 "$dragoman" compare right left
+prints "metrics: no step is in both (the last: none | 10)"
+prints "trace: no step is in both (the last: none | 14)"
+cp whole/model.safetensors left
+cp whole/model.safetensors right
+runs 0 "$dragoman" compare left right
+prints "the results are identical; nothing else could be compared"
+log right 3 6 9 12
+runs 1 "$dragoman" compare left right
+prints "the results are the same, but left goes to step 14, right to step 12; nothing else could be compared"
+runs 0 "$dragoman" compare left right/model.safetensors
+mkdir begun && echo '{}' >begun/run.json
+runs 3 "$dragoman" compare whole/model.safetensors begun
+says "begun has no model.safetensors: its training has not ended, and it has no checkpoint yet; go on with train --resume auto"
 
 # Bad input.
 runs 3 "$dragoman" compare whole nowhere

@@ -8,32 +8,37 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { DGM_COMPARE_NAME = 128 };
+enum { DGM_COMPARE_NAME = 128, DGM_COMPARE_VERDICT = 2048 };
 
 /* ---- traces ---- */
 
 typedef struct {
     int64_t n_common;       /* lines of the same step that were looked at */
-    int64_t last_a, last_b; /* the last step of each */
+    int64_t last_a, last_b; /* the last step of each; -1: it has no line */
     int64_t step;           /* the first common one at which they part; -1: none */
     int64_t before;         /* the last common one before it, with nothing different; -1: none */
     bool other_tensors;     /* the models have other tensors; nothing else is looked at */
+    bool exact;             /* no step lies between `before` and `step`: what differs first at `step` is what differed first */
     int n_tensors;          /* and at `step`: */
+    bool has_gradients;     /* both lines have them: not those of weights that training began or went on with */
     int n_gradients, n_weights;                 /* tensors whose gradient, weight differs */
     char first_gradient[DGM_COMPARE_NAME];      /* in the model's order: the farthest from the loss */
     char last_gradient[DGM_COMPARE_NAME];       /* the nearest to the loss: in the backward pass it comes first */
     char first_weight[DGM_COMPARE_NAME];        /* in the model's order */
 } dgm_trace_difference;
 
-/* DGM_ERR_INPUT, naming file and line, when one is no trace. */
+/* DGM_ERR_INPUT, naming file and line, when one is no trace.  An empty one, of a run that was killed early, has nothing in common with another. */
 dgm_err dgm_compare_traces(const char *a, const char *b, dgm_trace_difference *out);
+
+/* "gradients of 69, weights of 68 of 69 tensors differ" */
+void dgm_trace_difference_tell(const dgm_trace_difference *difference, char *text, size_t bytes);
 
 /* ---- metrics ---- */
 
 typedef struct {
     int64_t n_common;           /* updates and validations that are in both */
     int64_t n_only_a, n_only_b; /* in one alone, up to where the shorter ends: logged at other steps */
-    int64_t last_a, last_b;     /* last step */
+    int64_t last_a, last_b;     /* last step; -1: it has no line */
     int64_t step;               /* the first at which a number differs; -1: none */
     int64_t before;             /* of the last common line before it, with nothing different; -1: none */
     bool validation;
@@ -70,6 +75,7 @@ typedef struct {
 dgm_err dgm_compare_models(const char *a, const char *b, dgm_model_difference *out);
 void dgm_model_difference_fini(dgm_model_difference *difference);
 bool dgm_model_difference_none(const dgm_model_difference *difference); /* all weights equal, in number and bits */
+bool dgm_model_difference_noise_is_larger(const dgm_model_difference *difference); /* than the largest of the others */
 
 /* ---- what is written down about them ---- */
 
@@ -82,24 +88,31 @@ json_t *dgm_compare_records(const json_t *a, const json_t *b);
 typedef struct {
     char *a, *b;
     bool runs;      /* run folders; else models or checkpoints */
-    json_t *record; /* as of dgm_compare_records; an empty array when there is nothing to compare */
+    json_t *record; /* as of dgm_compare_records; NULL: not both have one */
     bool has_trace, has_metrics, has_model, has_optimizer;
-    int only;       /* a result that one alone has: 1 a, 2 b, 0 neither */
+    int only;       /* a result, of checkpoints moments, that one alone has: 1 a, 2 b, 0 neither */
     dgm_trace_difference trace;
     dgm_metrics_difference metrics;
     dgm_model_difference model, optimizer;
-    int64_t equal_checkpoint, other_checkpoint; /* steps, without traces: the last before, and the first with other weights; -1: none */
+    /* Checkpoints of both of steps that traces do not cover, as long as these do not differ: */
+    int n_checkpoints;                            /* looked at */
+    int64_t equal_checkpoint, other_checkpoint;   /* steps: the last before, and the first with other weights; -1: none */
+    int64_t last_checkpoint_a, last_checkpoint_b; /* steps; -1: none */
 } dgm_comparison;
 
-/* a, b: run folders; or model files and checkpoints (a run then stands for its result).  DGM_ERR_INPUT when one cannot be read or they have
- * nothing to compare.  Release with dgm_comparison_fini. */
+/* a, b: run folders; or model files and checkpoints (a run then stands for its result).  DGM_ERR_INPUT when one cannot be read.  Release with
+ * dgm_comparison_fini. */
 dgm_err dgm_compare(const char *a, const char *b, dgm_comparison *out);
 void dgm_comparison_fini(dgm_comparison *comparison);
 
-/* No number differs, both go equally far and both have a result or neither. */
+/* Something that both have was looked at.  If not, nothing is known: they are neither identical nor different. */
+bool dgm_comparison_possible(const dgm_comparison *comparison);
+
+/* No number that both have differs, both go equally far and that far was looked, and both have a result or neither. */
 bool dgm_comparison_identical(const dgm_comparison *comparison);
 
-/* The answer in a sentence: where they part first, by what is most exact; "between steps" where those between were not looked at. */
+/* The answer in a sentence, of at most DGM_COMPARE_VERDICT bytes: where they part first, by what is most exact; "between steps" where those between
+ * were not looked at; what "nothing differs" is about; or that nothing could be compared, and what to do. */
 void dgm_comparison_verdict(const dgm_comparison *comparison, char *text, size_t bytes);
 
 void dgm_comparison_print(const dgm_comparison *comparison, FILE *out);

@@ -101,6 +101,9 @@ static dgm_err find_strings(dgm_model_file *f)
 static dgm_err no_model_in(const char *dir)
 {
     if (dgm_io_holds(dir, "manifest.json")) return DGM_FAIL(DGM_ERR_INPUT, "%s holds data, as prepare makes them, and no model; " EXPECTED, dir);
+    if (!dgm_io_holds(dir, "last") && dgm_io_holds(dir, "run.json"))
+        return DGM_FAIL(DGM_ERR_INPUT, "%s has no model.safetensors: its training has not ended, and it has no checkpoint yet; go on with train "
+                        "--resume auto", dir);
     if (!dgm_io_holds(dir, "last")) return DGM_FAIL(DGM_ERR_INPUT, "%s has no model.safetensors; " EXPECTED, dir);
     return DGM_FAIL(DGM_ERR_INPUT, "%s has no model.safetensors: its training has not ended; go on with train --resume auto, or take its newest "
                     "checkpoint, %s/last", dir, dir);

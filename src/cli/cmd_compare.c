@@ -16,7 +16,8 @@ static dgm_err run(dgm_config *config)
     dgm_err err = DGM_OK;
     if (dgm_config_flag(config, "json")) err = dgm_json_print(dgm_comparison_to_json(&comparison), JSON_INDENT(2), stdout);
     else dgm_comparison_print(&comparison, stdout);
-    if (err == DGM_OK && !dgm_comparison_identical(&comparison)) err = DGM_FAIL(DGM_ERR_DIFFERENT, "%s", ""); /* the answer has said it */
+    if (err == DGM_OK && !dgm_comparison_identical(&comparison)) /* the answer has said it */
+        err = DGM_FAIL(dgm_comparison_possible(&comparison) ? DGM_ERR_DIFFERENT : DGM_ERR_INPUT, "%s", "");
     dgm_comparison_fini(&comparison);
     return err;
 }
@@ -28,7 +29,7 @@ int dgm_cmd_compare(int argc, char **argv)
                                             .synopsis = "RUN_A RUN_B",
                                             .summary = "Says whether two runs are the same, and if not where they part: the first step and tensor "
                                                        "(with train --trace-hash), number of the metrics, and what differs in settings, data and machines. "
-                                                       "Takes two model files or checkpoints as well. Exit code 1: they differ.",
+                                                       "Takes two model files or checkpoints as well. Exit code 1: they differ; 3: nothing could be compared.",
                                             .tables = tables,
                                             .n_tables = 1,
                                             .max_operands = 2,

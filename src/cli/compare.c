@@ -66,7 +66,6 @@ static dgm_err compare_records(const char *name, dgm_comparison *c)
         if (err == DGM_OK) err = read_json(p.b, &b);
     }
     if (err == DGM_OK && a != NULL) {
-        json_decref(c->record);
         c->record = dgm_compare_records(a, b);
         if (c->record == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "differences of %s", name);
     }
@@ -76,7 +75,7 @@ static dgm_err compare_records(const char *name, dgm_comparison *c)
     return err;
 }
 
-/* ---- checkpoints, where there are no traces ---- */
+/* ---- checkpoints, behind what traces say ---- */
 
 static dgm_err compare_checkpoint(dgm_comparison *c, int64_t step)
 {
@@ -85,7 +84,10 @@ static dgm_err compare_checkpoint(dgm_comparison *c, int64_t step)
     dgm_model_difference d = {0};
     dgm_err err = a != NULL && b != NULL ? pair_init(a, b, "model.safetensors", &p) : DGM_FAIL(DGM_ERR_NOMEM, "paths of checkpoints");
     if (err == DGM_OK && p.in_a && p.in_b) err = dgm_compare_models(p.a, p.b, &d);
-    if (err == DGM_OK) *(dgm_model_difference_none(&d) ? &c->equal_checkpoint : &c->other_checkpoint) = step;
+    if (err == DGM_OK && p.in_a && p.in_b) {
+        *(dgm_model_difference_none(&d) ? &c->equal_checkpoint : &c->other_checkpoint) = step;
+        c->n_checkpoints++;
+    }
     dgm_model_difference_fini(&d);
     pair_fini(&p);
     free(a);
@@ -93,7 +95,7 @@ static dgm_err compare_checkpoint(dgm_comparison *c, int64_t step)
     return err;
 }
 
-/* The first step of which both have a checkpoint and these have other weights. */
+/* The first step behind the traces of which both have a checkpoint and these have other weights. */
 static dgm_err compare_checkpoints(dgm_comparison *c)
 {
     int64_t *of_a = NULL, *of_b = NULL;
@@ -102,8 +104,10 @@ static dgm_err compare_checkpoints(dgm_comparison *c)
     if (err == DGM_OK) err = dgm_ckpt_list(c->b, &of_b, &n_b);
     for (int i = 0, k = 0; err == DGM_OK && i < n_a && c->other_checkpoint < 0; i++) {
         while (k < n_b && of_b[k] < of_a[i]) k++;
-        if (k < n_b && of_b[k] == of_a[i]) err = compare_checkpoint(c, of_a[i]);
+        if (k < n_b && of_b[k] == of_a[i] && of_a[i] > c->trace.before) err = compare_checkpoint(c, of_a[i]);
     }
+    if (n_a > 0) c->last_checkpoint_a = of_a[n_a - 1];
+    if (n_b > 0) c->last_checkpoint_b = of_b[n_b - 1];
     free(of_a);
     free(of_b);
     return err;
@@ -111,35 +115,49 @@ static dgm_err compare_checkpoints(dgm_comparison *c)
 
 /* ---- runs, models ---- */
 
-static dgm_err compare_runs(dgm_comparison *c)
+static dgm_err compare_traces(dgm_comparison *c)
 {
     pair p;
-    DGM_TRY(compare_records("run.json", c));
     DGM_TRY(pair_init(c->a, c->b, "trace.jsonl", &p));
     c->has_trace = p.in_a && p.in_b;
     dgm_err err = c->has_trace ? dgm_compare_traces(p.a, p.b, &c->trace) : DGM_OK;
     pair_fini(&p);
-    if (err == DGM_OK) err = pair_init(c->a, c->b, "metrics.jsonl", &p);
-    else return err;
-    c->has_metrics = p.in_a && p.in_b;
-    if (c->has_metrics) err = dgm_compare_metrics(p.a, p.b, &c->metrics);
-    pair_fini(&p);
-    if (err == DGM_OK) err = pair_init(c->a, c->b, "model.safetensors", &p);
-    else return err;
-    c->has_model = p.in_a && p.in_b;
-    c->only = p.in_a == p.in_b ? 0 : p.in_a ? 1 : 2;
-    if (c->has_model) err = dgm_compare_models(p.a, p.b, &c->model);
-    pair_fini(&p);
-    if (err == DGM_OK && !c->has_trace) err = compare_checkpoints(c);
-    if (err == DGM_OK && !c->has_trace && !c->has_metrics && !c->has_model)
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s and %s have no trace.jsonl, metrics.jsonl or model.safetensors both: there is nothing to compare", c->a,
-                       c->b);
     return err;
+}
+
+static dgm_err compare_metrics(dgm_comparison *c)
+{
+    pair p;
+    DGM_TRY(pair_init(c->a, c->b, "metrics.jsonl", &p));
+    c->has_metrics = p.in_a && p.in_b;
+    dgm_err err = c->has_metrics ? dgm_compare_metrics(p.a, p.b, &c->metrics) : DGM_OK;
+    pair_fini(&p);
+    return err;
+}
+
+/* Two files of tensors, one of each folder. */
+static dgm_err compare_tensors(dgm_comparison *c, const char *name, bool *in_both, dgm_model_difference *out)
+{
+    pair p;
+    DGM_TRY(pair_init(c->a, c->b, name, &p));
+    *in_both = p.in_a && p.in_b;
+    c->only = p.in_a == p.in_b ? 0 : p.in_a ? 1 : 2;
+    dgm_err err = *in_both ? dgm_compare_models(p.a, p.b, out) : DGM_OK;
+    pair_fini(&p);
+    return err;
+}
+
+static dgm_err compare_runs(dgm_comparison *c)
+{
+    DGM_TRY(compare_records("run.json", c));
+    DGM_TRY(compare_traces(c));
+    DGM_TRY(compare_metrics(c));
+    DGM_TRY(compare_tensors(c, "model.safetensors", &c->has_model, &c->model));
+    return c->trace.step < 0 && !c->trace.other_tensors ? compare_checkpoints(c) : DGM_OK;
 }
 
 static dgm_err compare_files(dgm_comparison *c)
 {
-    pair p;
     char *a = NULL, *b = NULL;
     dgm_err err = dgm_model_find(c->a, &a);
     if (err == DGM_OK) err = dgm_model_find(c->b, &b);
@@ -149,11 +167,7 @@ static dgm_err compare_files(dgm_comparison *c)
     c->has_model = err == DGM_OK;
     if (err != DGM_OK || !dgm_io_is_dir(c->a) || !dgm_io_is_dir(c->b)) return err;
     DGM_TRY(compare_records("state.json", c));
-    DGM_TRY(pair_init(c->a, c->b, "optimizer.safetensors", &p));
-    c->has_optimizer = p.in_a && p.in_b;
-    if (c->has_optimizer) err = dgm_compare_models(p.a, p.b, &c->optimizer);
-    pair_fini(&p);
-    return err;
+    return compare_tensors(c, "optimizer.safetensors", &c->has_optimizer, &c->optimizer);
 }
 
 /* DGM_ERR_INPUT for what is not there, and for a file that is only a part of what can be compared. */
@@ -172,11 +186,11 @@ static dgm_err check_given(const char *path)
 
 dgm_err dgm_compare(const char *a, const char *b, dgm_comparison *out)
 {
-    dgm_comparison c = {
-        .a = strdup(a), .b = strdup(b), .runs = is_run(a) && is_run(b), .record = json_array(), .equal_checkpoint = -1, .other_checkpoint = -1};
-    c.trace.step = c.metrics.step = -1;
-    dgm_err err = DGM_OK;
-    if (c.a == NULL || c.b == NULL || c.record == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "comparison");
+    dgm_comparison c = {.a = strdup(a), .b = strdup(b), .runs = is_run(a) && is_run(b), .equal_checkpoint = -1, .other_checkpoint = -1,
+                        .last_checkpoint_a = -1, .last_checkpoint_b = -1};
+    c.trace = (dgm_trace_difference){.last_a = -1, .last_b = -1, .step = -1, .before = -1};
+    c.metrics = (dgm_metrics_difference){.last_a = -1, .last_b = -1, .step = -1, .before = -1};
+    dgm_err err = c.a != NULL && c.b != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "comparison");
     if (err == DGM_OK) err = check_given(a);
     if (err == DGM_OK) err = check_given(b);
     if (err == DGM_OK) err = c.runs ? compare_runs(&c) : compare_files(&c);

@@ -44,7 +44,7 @@ static dgm_err start(cursor *c, const char *path)
     *c = (cursor){.path = path, .file = fopen(path, "re")};
     if (c->file == NULL) return DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
     DGM_TRY(advance(c));
-    if (c->step == INT64_MAX) return DGM_FAIL(DGM_ERR_INPUT, "%s is empty", path);
+    if (c->step == INT64_MAX) return DGM_OK;
     c->header = json_loads(c->line, 0, NULL);
     if (!json_is_array(json_object_get(c->header, "tensors"))) return damaged(c);
     json_int_t version = json_integer_value(json_object_get(c->header, "version"));
@@ -99,6 +99,7 @@ static dgm_err compare_lines(const cursor *a, const char *line_a, const cursor *
     if (!hashes_of(json_a, "gradient", n, &gradient[0]) || !hashes_of(json_a, "weight", n, &weight[0]) || weight[0] == NULL) err = damaged(a);
     else if (!hashes_of(json_b, "gradient", n, &gradient[1]) || !hashes_of(json_b, "weight", n, &weight[1]) || weight[1] == NULL) err = damaged(b);
     if (err == DGM_OK) {
+        out->has_gradients = !weights_only && gradient[0] != NULL && gradient[1] != NULL;
         out->n_gradients = weights_only ? 0 : count(gradient[0], gradient[1], n, &first, &last);
         if (out->n_gradients > 0) name_of(a, first, out->first_gradient), name_of(a, last, out->last_gradient);
         out->n_weights = count(weight[0], weight[1], n, &first, &last);
@@ -156,10 +157,11 @@ dgm_err dgm_compare_traces(const char *a, const char *b, dgm_trace_difference *o
     dgm_err err = start(&at_a, a);
     if (err == DGM_OK) err = start(&at_b, b);
     if (err == DGM_OK) {
-        const json_t *names = json_object_get(at_a.header, "tensors");
+        const json_t *names = json_object_get(at_a.header, "tensors"), *others = json_object_get(at_b.header, "tensors");
         d.n_tensors = (int)json_array_size(names);
-        d.other_tensors = !json_equal(names, json_object_get(at_b.header, "tensors"));
+        d.other_tensors = names != NULL && others != NULL && !json_equal(names, others);
         if (!d.other_tensors) err = compare_steps(&at_a, &at_b, &d);
+        d.exact = d.step - d.before <= 1;
     }
     finish(&at_a);
     finish(&at_b);
