@@ -54,6 +54,23 @@ rm -r cut/checkpoints/step-00000009 # goes on from step 8
 printf '{"step":10,"grad' >>cut/trace.jsonl
 runs 0 "$mpirun" -n 2 "$dragoman" $train --out cut --tp 2 --resume auto --trace-hash
 same cut/trace.jsonl whole/trace.jsonl "resumed: the same trace"
+runs 0 "$dragoman" compare whole cut # of what run.json says of its last start alone nothing shows it
+prints "earlier starts of cut (what was then otherwise | in its last start):"
+prints "earlier starts of whole" 0
+prints "  updates 1 to 8"
+found out "~ settings.validate_every  3 | 6"
+equal "$(grep -c '^    layout.tp  *1 | 2$' out)" 2 "a layout changes nothing, unless reductions are fast: of the runs, and of the starts"
+cp -r cut mended && sed -i '0,/"after_step": 0,/s//"after_step": 0, "gemm": "zen3",/' mended/run.json
+runs 0 "$dragoman" compare mended whole
+found out "! gemm                     zen3 | "
+runs 0 "$dragoman" compare whole mended --json
+prints '"earlier_starts": {'
+prints '"then": "zen3"'
+prints '"until": 8'
+sed -i 's/"after_step": 0,/"after_step": 2,/' mended/run.json
+runs 0 "$dragoman" compare whole mended
+prints "  updates 1 to 2: nothing is known of them"
+prints "  updates 3 to 8"
 runs 0 "$dragoman" $train --out parts --resume auto
 found parts/trace.jsonl '"gradient"' 9
 runs 0 "$dragoman" compare whole parts # validated more often, traced less: nothing differs
@@ -127,6 +144,10 @@ runs 0 "$dragoman" $train --out fast --reduction fast --max-steps 1
 runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast-2 --reduction fast --max-steps 1
 "$dragoman" compare fast fast-2 >out 2>err
 prints "! layout.dp"
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast --reduction fast --max-steps 2 --resume auto
+runs 1 "$dragoman" compare fast fast-2
+prints "  updates 1 to 1"
+prints "! layout.dp           1 | 2"
 
 # One bit of one weight, changed in a checkpoint from which training goes on.
 tensor=model.decoder.layers.0.fc2.weight
@@ -156,6 +177,7 @@ runs 1 "$dragoman" compare whole branch
 prints "the runs part at step 8 or before it: at step 8 weights of 1 of 69 tensors differ already"
 prints "first weight in the model's order: $tensor"
 prints "from a checkpoint before step 8"
+prints "  updates 9 and on, going on from "
 
 # Without a trace: metrics or checkpoints, whichever part first, then results.
 rm bit/trace.jsonl
@@ -219,7 +241,7 @@ prints "result: neither has one"
 log right 3 6 9 12
 runs 3 "$dragoman" compare left right
 prints "metrics: no step is in both (the last: 10 | 12)"
-prints "nothing could be compared: no logged step, traced step or checkpoint is in both runs, and not both have a result; train both with --trace-hash"
+prints "nothing could be compared: no logged step, traced step or checkpoint is in both runs, and not both have a result; train both with"
 prints "nothing differs" 0
 runs 3 "$dragoman" compare left right --json
 prints '"compared": false'

@@ -83,12 +83,19 @@ bool dgm_model_difference_noise_is_larger(const dgm_model_difference *difference
  * is logged, when training ends, which checkpoint is the result), "none".  A new reference; NULL when memory ends. */
 json_t *dgm_compare_records(const json_t *a, const json_t *b);
 
+/* What earlier starts of a run did otherwise than its last one, which the rest of run.json is about: an array of {after_step, until, from,
+ * differences}, of updates after_step + 1 to until (absent: of the last start, which is here when it has a `from`).  from: the checkpoint that a
+ * start went on from, if of another folder.  differences: of {name, then, last, effect} as above; null: nothing is known.  A new reference; NULL
+ * when memory ends. */
+json_t *dgm_compare_starts(const json_t *record);
+
 /* ---- all of it ---- */
 
 typedef struct {
     char *a, *b;
     bool runs;      /* run folders; else models or checkpoints */
     json_t *record; /* as of dgm_compare_records; NULL: not both have one */
+    json_t *starts_a, *starts_b; /* of runs, as of dgm_compare_starts; NULL: it has no run.json */
     bool has_trace, has_metrics, has_model, has_optimizer;
     int only;       /* a result, of checkpoints moments, that one alone has: 1 a, 2 b, 0 neither */
     dgm_trace_difference trace;

@@ -60,14 +60,13 @@ static dgm_err compare_records(const char *name, dgm_comparison *c)
     pair p;
     json_t *a = NULL, *b = NULL;
     DGM_TRY(pair_init(c->a, c->b, name, &p));
-    dgm_err err = DGM_OK;
-    if (p.in_a && p.in_b) {
-        err = read_json(p.a, &a);
-        if (err == DGM_OK) err = read_json(p.b, &b);
-    }
-    if (err == DGM_OK && a != NULL) {
-        c->record = dgm_compare_records(a, b);
-        if (c->record == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "differences of %s", name);
+    dgm_err err = p.in_a ? read_json(p.a, &a) : DGM_OK;
+    if (err == DGM_OK && p.in_b) err = read_json(p.b, &b);
+    if (err == DGM_OK && a != NULL && b != NULL && (c->record = dgm_compare_records(a, b)) == NULL)
+        err = DGM_FAIL(DGM_ERR_NOMEM, "differences of %s", name);
+    if (err == DGM_OK && c->runs) {
+        if (a != NULL) c->starts_a = dgm_compare_starts(a);
+        if (b != NULL) c->starts_b = dgm_compare_starts(b);
     }
     json_decref(a);
     json_decref(b);
@@ -204,6 +203,8 @@ void dgm_comparison_fini(dgm_comparison *comparison)
     free(comparison->a);
     free(comparison->b);
     json_decref(comparison->record);
+    json_decref(comparison->starts_a);
+    json_decref(comparison->starts_b);
     dgm_model_difference_fini(&comparison->model);
     dgm_model_difference_fini(&comparison->optimizer);
     *comparison = (dgm_comparison){0};

@@ -1,5 +1,7 @@
-/* What run.json and state.json say, two of them side by side: every value that differs and whether it may change what is learned. */
+/* What run.json and state.json say, two of them side by side: every value that differs and whether it may change what is learned.  A run.json is of
+ * the last start: what earlier ones did otherwise is told besides. */
 #include "dgm/compare.h"
+#include "dgm/run_record.h"
 #include "dgm/train_options.h"
 
 #include <stdlib.h>
@@ -50,14 +52,22 @@ static json_t *shown(const json_t *value)
     return string;
 }
 
-static void add(json_t *list, const char *name, const json_t *a, const json_t *b, dgm_circumstances in)
+/* A list of differences that grows, and what the two values are called in it. */
+typedef struct {
+    json_t *list;
+    const char *a, *b;
+    dgm_circumstances in;
+} differences;
+
+static void add(const differences *d, const char *name, const json_t *a, const json_t *b)
 {
     static const char *const words[] = {[DGM_EFFECT_NONE] = "none", [DGM_EFFECT_RECORD] = "record", [DGM_EFFECT_BITS] = "bits"};
-    json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:s}", "name", name, "a", shown(a), "b", shown(b), "effect", words[effect_of(name, in)]));
+    json_array_append_new(d->list, json_pack("{s:s, s:o, s:o, s:s}", "name", name, d->a, shown(a), d->b, shown(b), "effect",
+                                             words[effect_of(name, d->in)]));
 }
 
 /* Every name of a, then those that b alone has. */
-static void walk(json_t *list, const char *prefix, const json_t *a, const json_t *b, dgm_circumstances in)
+static void walk(const differences *d, const char *prefix, const json_t *a, const json_t *b)
 {
     for (int side = 0; side < 2; side++) {
         const char *key;
@@ -68,8 +78,8 @@ static void walk(json_t *list, const char *prefix, const json_t *a, const json_t
             const json_t *in_a = json_object_get(a, key), *in_b = json_object_get(b, key);
             snprintf(name, sizeof name, "%s%s%.60s", prefix, *prefix ? "." : "", key);
             if ((side == 1 && in_a != NULL) || is_left_out(name) || (in_a != NULL && in_b != NULL && json_equal(in_a, in_b))) continue;
-            if ((in_a == NULL || json_is_object(in_a)) && (in_b == NULL || json_is_object(in_b))) walk(list, name, in_a, in_b, in);
-            else add(list, name, in_a, in_b, in);
+            if ((in_a == NULL || json_is_object(in_a)) && (in_b == NULL || json_is_object(in_b))) walk(d, name, in_a, in_b);
+            else add(d, name, in_a, in_b);
         }
     }
 }
@@ -80,11 +90,51 @@ static bool is_set(const json_t *record, const char *setting, const char *value)
     return is != NULL && strcmp(is, value) == 0;
 }
 
-json_t *dgm_compare_records(const json_t *a, const json_t *b)
+static json_t *differences_of(const json_t *a, const json_t *b, const char *name_a, const char *name_b)
 {
-    dgm_circumstances in = {.cosine = is_set(a, "schedule", "cosine") || is_set(b, "schedule", "cosine"),
-                        .fast = is_set(a, "reduction", "fast") || is_set(b, "reduction", "fast")};
-    json_t *list = json_array();
-    if (list != NULL) walk(list, "", a, b, in);
+    differences d = {.list = json_array(), .a = name_a, .b = name_b};
+    d.in = (dgm_circumstances){.cosine = is_set(a, "schedule", "cosine") || is_set(b, "schedule", "cosine"),
+                               .fast = is_set(a, "reduction", "fast") || is_set(b, "reduction", "fast")};
+    if (d.list != NULL) walk(&d, "", a, b);
+    return d.list;
+}
+
+json_t *dgm_compare_records(const json_t *a, const json_t *b) { return differences_of(a, b, "a", "b"); }
+
+/* ---- earlier starts ---- */
+
+static json_t *start_differences(const json_t *record, const json_t *start)
+{
+    json_t *was = dgm_run_record_of_start(record, start), *list = differences_of(was, record, "then", "last");
+    json_decref(was);
+    return list;
+}
+
+/* A run that was started a hundred times in one way has one entry. */
+static bool goes_on(const json_t *list, int64_t after, const json_t *differ, const json_t *from)
+{
+    const json_t *previous = json_array_get(list, json_array_size(list) - 1);
+    return from == NULL && json_integer_value(json_object_get(previous, "until")) == after &&
+           json_equal(json_object_get(previous, "differences"), differ);
+}
+
+json_t *dgm_compare_starts(const json_t *record)
+{
+    const json_t *starts = json_object_get(record, "starts");
+    json_t *list = json_array(), *start;
+    size_t i;
+    json_array_foreach(starts, i, start)
+    {
+        const json_t *next = json_array_get(starts, i + 1);
+        json_t *until = json_object_get(next, "after_step"), *from = json_object_get(start, "from");
+        json_int_t after = json_integer_value(json_object_get(start, "after_step"));
+        if (i == 0 && after > 0) json_array_append_new(list, json_pack("{s:i, s:I, s:n}", "after_step", 0, "until", after, "differences"));
+        json_t *differ = next != NULL ? start_differences(record, start) : json_array();
+        if (goes_on(list, after, differ, from)) json_object_set(json_array_get(list, json_array_size(list) - 1), "until", until);
+        else if (json_array_size(differ) > 0 || from != NULL)
+            json_array_append_new(list, json_pack("{s:I, s:O*, s:O*, s:O*}", "after_step", after, "until", until, "from", from, "differences",
+                                                  differ));
+        json_decref(differ);
+    }
     return list;
 }

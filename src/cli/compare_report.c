@@ -7,21 +7,65 @@
 
 /* ---- text ---- */
 
-static void print_record(const dgm_comparison *c, FILE *out)
+/* A line for each, under names of one width. */
+static void print_differences(const json_t *list, const char *key_a, const char *key_b, FILE *out)
 {
-    size_t i, width = 8, n = json_array_size(c->record);
+    size_t i, width = 8;
     json_t *entry;
     const char *name, *a, *b, *effect;
-    json_array_foreach(c->record, i, entry) width = DGM_MAX(width, strlen(json_string_value(json_object_get(entry, "name"))));
-    if (c->record == NULL && c->runs) fprintf(out, "run.json: not in both, so settings, data and machines are not compared\n");
-    if (n == 0) return;
-    fprintf(out, "recorded differently (! may change what is learned; ~ what is logged, when training ends, which checkpoint is the result):\n");
-    json_array_foreach(c->record, i, entry)
+    json_array_foreach((json_t *)list, i, entry) width = DGM_MAX(width, strlen(json_string_value(json_object_get(entry, "name"))));
+    json_array_foreach((json_t *)list, i, entry)
     {
-        if (json_unpack(entry, "{s:s, s:s, s:s, s:s}", "name", &name, "a", &a, "b", &b, "effect", &effect) != 0) continue;
+        if (json_unpack(entry, "{s:s, s:s, s:s, s:s}", "name", &name, key_a, &a, key_b, &b, "effect", &effect) != 0) continue;
         char mark = strcmp(effect, "bits") == 0 ? '!' : strcmp(effect, "record") == 0 ? '~' : ' ';
         fprintf(out, "  %c %-*s  %.60s | %.60s\n", mark, (int)width, name, a, b);
     }
+}
+
+static void print_record(const dgm_comparison *c, FILE *out)
+{
+    if (c->record == NULL && c->runs) fprintf(out, "run.json: not in both, so settings, data and machines are not compared\n");
+    if (json_array_size(c->record) == 0) return;
+    fprintf(out, "recorded differently (! may change what is learned; ~ what is logged, when training ends, which checkpoint is the result):\n");
+    print_differences(c->record, "a", "b", out);
+}
+
+/* Nothing in it may change bits or what is left behind. */
+static bool is_harmless(const json_t *start)
+{
+    size_t i;
+    json_t *entry, *list = json_object_get(start, "differences");
+    json_array_foreach(list, i, entry)
+    {
+        const char *effect = json_string_value(json_object_get(entry, "effect"));
+        if (effect == NULL || strcmp(effect, "none") != 0) return false;
+    }
+    return json_is_array(list) && json_object_get(start, "from") == NULL;
+}
+
+static void print_start(const json_t *start, FILE *out)
+{
+    const json_t *until = json_object_get(start, "until"), *list = json_object_get(start, "differences");
+    const char *from = json_string_value(json_object_get(start, "from"));
+    fprintf(out, "  updates %lld ", (long long)json_integer_value(json_object_get(start, "after_step")) + 1);
+    if (until != NULL) fprintf(out, "to %lld", (long long)json_integer_value(until));
+    else fprintf(out, "and on");
+    if (from != NULL) fprintf(out, ", going on from %s", from);
+    fprintf(out, json_is_array(list) ? "\n" : ": nothing is known of them, an earlier run.json was lost\n");
+    print_differences(list, "then", "last", out);
+}
+
+static void print_starts(const char *run, const json_t *starts, FILE *out)
+{
+    enum { HARMLESS_SHOWN = 3 };
+    size_t i;
+    int n_harmless = 0;
+    json_t *start;
+    if (json_array_size(starts) == 0) return;
+    fprintf(out, "earlier starts of %s (what was then otherwise | in its last start):\n", run);
+    json_array_foreach((json_t *)starts, i, start)
+        if (!is_harmless(start) || n_harmless++ < HARMLESS_SHOWN) print_start(start, out);
+    if (n_harmless > HARMLESS_SHOWN) fprintf(out, "  and %d more with what changes nothing (--json names it)\n", n_harmless - HARMLESS_SHOWN);
 }
 
 /* What the pattern of the first difference means. */
@@ -124,8 +168,8 @@ static void print_model(const char *what, const dgm_model_difference *d, FILE *o
     int n_left = d->n_different - SHOWN - (d->largest >= SHOWN);
     if (n_left > 0) fprintf(out, "  and %d more\n", n_left);
     if (dgm_model_difference_noise_is_larger(d))
-        fprintf(out, "  k_proj.bias, by at most %.3g, is not called the largest: it adds one number to all scores of a query, which softmax takes out "
-                "again; what it learns is rounding noise, without effect\n", d->largest_noise);
+        fprintf(out, "  k_proj.bias, by at most %.3g, is not called the largest: it adds one number to all scores of a query, which softmax takes "
+                "out again; what it learns is rounding noise, without effect\n", d->largest_noise);
 }
 
 static void print_checkpoints(const dgm_comparison *c, FILE *out)
@@ -137,13 +181,15 @@ static void print_checkpoints(const dgm_comparison *c, FILE *out)
     }
     fprintf(out, "checkpoints: the first with other weights is of step %lld; ", (long long)c->other_checkpoint);
     if (c->equal_checkpoint >= 0) fprintf(out, "the last with the same, of step %lld\n", (long long)c->equal_checkpoint);
-    else fprintf(out, "both have none before it\n");
+    else fprintf(out, "none before it was compared\n");
 }
 
 void dgm_comparison_print(const dgm_comparison *c, FILE *out)
 {
     char verdict[DGM_COMPARE_VERDICT];
     print_record(c, out);
+    print_starts(c->a, c->starts_a, out);
+    print_starts(c->b, c->starts_b, out);
     if (c->has_trace) print_trace(c, out);
     else if (c->runs) fprintf(out, "trace: not in both (train --trace-hash writes it)\n");
     if (c->has_metrics) print_metrics(c, out);
@@ -211,6 +257,9 @@ json_t *dgm_comparison_to_json(const dgm_comparison *c)
                              "verdict", dgm_json_name(verdict), "kind", c->runs ? "runs" : "models", "recorded",
                              c->record != NULL ? c->record : json_null());
     if (json == NULL) return NULL;
+    if (c->runs)
+        json_object_set_new(json, "earlier_starts", json_pack("{s:O, s:O}", "a", c->starts_a != NULL ? c->starts_a : json_null(), "b",
+                                                              c->starts_b != NULL ? c->starts_b : json_null()));
     if (c->has_trace) json_object_set_new(json, "trace", trace_json(&c->trace));
     if (c->has_metrics) json_object_set_new(json, "metrics", metrics_json(&c->metrics));
     if (c->n_checkpoints > 0) json_object_set_new(json, "checkpoints", checkpoints_json(c));
