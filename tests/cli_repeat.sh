@@ -159,6 +159,34 @@ rm unfinished/model.safetensors && sed -i 's/"result"/"none"/' unfinished/run.js
 runs 3 "$dragoman" train --repeat unfinished --out new-2
 says "has not ended yet"
 
+# Logs that lost lines on the way.
+cp -r run holed && rm -r holed/model.safetensors holed/checkpoints/step-0000000[789] holed/checkpoints/step-00000010 && sed -i 2,3d holed/metrics.jsonl
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out holed --resume auto --trace-hash
+says "lacks" 1
+found holed/run.json '"lost"' 1
+runs 0 "$dragoman" train --repeat holed --out holed-again
+prints "model.safetensors  identical"
+prints "metrics.jsonl      identical in the lines that both have: holed lost 2 lines of steps 2 to 3" 1
+prints "trace.jsonl        identical"
+prints "identical in all that is left to compare, as told above: holed-again repeats holed" 1
+judged() { # judged CODE COMMAND...: the command changes files of a copy of `holed`, which the repetition then is compared with once more
+    code=$1
+    shift
+    rm -rf changed && cp -r holed changed && (cd changed && "$@")
+    runs "$code" "$dragoman" train --repeat changed --out holed-again --resume auto
+    says "nothing is left to do"
+}
+judged 0 rm metrics.jsonl
+prints "metrics.jsonl      not compared: changed lost 2 lines of steps 2 to 3" 1
+judged 1 sed -i 's/"lost"/"none"/' run.json
+says "no number that both have differs, but one has lines that the other lacks" 1
+judged 0 sh -c 'rm metrics.jsonl && sed -i "s/\"metrics\": \"/\"none\": \"/; s/\"lost\"/\"gone\"/" run.json'
+prints "metrics.jsonl      not compared: changed has none, and its run.json no hash of one" 1
+judged 1 sh -c 'sed -i "s/{\"step\":9,\"epoch\":0/{\"step\":9,\"epoch\":7/" metrics.jsonl &&
+    sed -i "s/\(\"metrics\": \"\)[0-9a-f]*/\1$(sha256sum metrics.jsonl | cut -c 1-64)/" run.json'
+prints "metrics.jsonl      not identical" 1
+says "the result is not that of the run, as told above" 1
+
 # --init, text, sums that depend on the layout, names that are no UTF-8.
 runs 0 "$dragoman" $train --out tuned --init run --max-steps 2
 found tuned/run.json "\"sha256\": \"$(sha256sum run/model.safetensors | cut -c 1-64)\""

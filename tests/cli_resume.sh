@@ -111,6 +111,46 @@ runs 0 $train --out damaged --resume auto
 says "going on from damaged/checkpoints/step-00000008"
 same damaged/metrics.jsonl whole/metrics.jsonl "and are gone on from"
 
+# ---- logs that do not reach the checkpoint ----
+
+# Lines of updates 2, 4, 6, of validations 4 and 8, then of updates 9, 10 and the end; hashes of 2, 4, 6, then 7 to 10.
+# shellcheck disable=SC2086
+runs 0 $train --out changing --log-every 2 --trace-hash --trace-hash-every 2 --max-steps 6 --validate-every 4
+# shellcheck disable=SC2086
+runs 0 $train --out changing --log-every 3 --trace-hash --resume auto
+says "lacks" 0
+holed() { # holed COMMAND...: the command damages logs of `lost`, which goes on from step 8
+    rm -rf lost && cp -r changing lost && (cd lost && rm -r model.safetensors checkpoints/step-00000010 && "$@")
+    # shellcheck disable=SC2086
+    runs 0 $train --out lost --log-every 3 --trace-hash --resume auto
+    says "going on from lost/checkpoints/step-00000008"
+}
+holed true
+says "lacks" 0
+holed rm metrics.jsonl
+says "lost/metrics.jsonl lacks 6 lines of steps 2 to 8 (it has none up to step 8)" 1
+found lost/run.json '"lines": 6' 1
+holed sed -i 2,3d metrics.jsonl
+says "lost/metrics.jsonl lacks 2 lines of step 4: " 1
+holed sed -i 's/{"step":4,"epoch"/{"st/' metrics.jsonl
+says "lost/metrics.jsonl lacks 1 line of step 4: " 1
+holed sed -i '4,$d' metrics.jsonl
+says "lost/metrics.jsonl lacks 3 lines of steps 6 to 8 (the last there is of step 4, expected step 8)" 1
+says "trace.jsonl lacks" 0
+holed sed -i '4,$d' trace.jsonl
+says "lost/trace.jsonl lacks 3 lines of steps 6 to 8 (the last there is of step 4, expected step 8)" 1
+says "metrics.jsonl lacks" 0
+holed sed -i 1d trace.jsonl
+says "lost/trace.jsonl lacks 5 lines of steps 2 to 8 (it has none up to step 8)" 1
+runs 0 "$dragoman" compare lost changing
+cp -r lost elsewhere && rm elsewhere/metrics.jsonl
+# shellcheck disable=SC2086
+runs 0 $train --out branch --resume elsewhere/checkpoints/step-00000008
+says "lacks" 0
+# shellcheck disable=SC2086
+runs 0 $train --out branch --resume auto --max-steps 12
+says "lacks" 0
+
 # ---- one rank is killed while all compute ----
 
 cat >rank.sh <<'END'

@@ -6,9 +6,7 @@
 
 #include "dgm/checksum.h"
 #include "dgm/coll.h"
-#include "dgm/compare.h"
 #include "dgm/dataset.h"
-#include "dgm/elem.h"
 #include "dgm/gemm.h"
 #include "dgm/io.h"
 #include "dgm/json_text.h"
@@ -18,7 +16,6 @@
 #include "dgm/run_record.h"
 #include "dgm/train_options.h"
 
-#include <gnu/libc-version.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <stdlib.h>
@@ -28,16 +25,6 @@ static const char *text_of(const json_t *object, const char *name)
 {
     const char *text = json_string_value(json_object_get(object, name));
     return text != NULL ? text : "";
-}
-
-static int64_t number_of(const json_t *settings, const char *name) { return strtoll(text_of(settings, name), NULL, 10); }
-
-/* The folder of the run; the caller frees it. */
-static char *folder_of(const char *path)
-{
-    char *copy = strdup(path), *dir = copy != NULL ? strdup(dirname(copy)) : NULL;
-    free(copy);
-    return dir;
 }
 
 /* ---- can such a run be repeated? ---- */
@@ -53,7 +40,7 @@ static dgm_circumstances circumstances_of(const json_t *settings)
 static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t *was, int64_t until)
 {
     const json_t *settings = json_object_get(r->record, "settings");
-    bool averages = number_of(settings, "average_last") > 0;
+    bool averages = dgm_run_record_number(settings, "average_last") > 0;
     if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE || strcmp(name, "max_steps") == 0) return DGM_OK;
     if (strcmp(name, "checkpoint_every") == 0 && !averages) return DGM_OK;
     return DGM_FAIL(DGM_ERR_INPUT, "%s: the run had %s = %s up to step %" PRId64 " and %s after it: no run with one set of settings is the same",
@@ -64,8 +51,8 @@ static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t
 /* A run that came to its end and was then trained further has validated and logged there.  A run that goes through does so only at its own steps. */
 static dgm_err check_end(const dgm_repeat *r, const json_t *was, int64_t ended_at)
 {
-    int64_t validates = number_of(json_object_get(was, "settings"), "validate_every"),
-            logs = number_of(json_object_get(was, "settings"), "log_every");
+    int64_t validates = dgm_run_record_number(json_object_get(was, "settings"), "validate_every"),
+            logs = dgm_run_record_number(json_object_get(was, "settings"), "log_every");
     bool own_step = validates > 0 && ended_at % validates == 0 && logs > 0 && ended_at % logs == 0;
     if (own_step) return DGM_OK;
     return DGM_FAIL(DGM_ERR_INPUT,
@@ -86,7 +73,7 @@ static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t unt
         if (err == DGM_OK) err = check_setting(r, name, value, until);
     }
     int64_t ended_at = json_is_integer(end) ? json_integer_value(end) : 0;
-    if (number_of(json_object_get(was, "settings"), "max_steps") == until) ended_at = until; /* killed before it wrote that down */
+    if (dgm_run_record_number(json_object_get(was, "settings"), "max_steps") == until) ended_at = until; /* killed before it wrote that down */
     if (err == DGM_OK && ended_at > 0 && ended_at < last) err = check_end(r, was, ended_at);
     bool other_kernels = strcmp(text_of(was, "gemm"), text_of(r->record, "gemm")) != 0;
     bool other_layout = !json_equal(json_object_get(was, "layout"), json_object_get(r->record, "layout"));
@@ -97,10 +84,10 @@ static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t unt
     return err;
 }
 
-static dgm_err check_course(const dgm_repeat *r, const char *dir)
+static dgm_err check_course(const dgm_repeat *r)
 {
     const json_t *starts = json_object_get(r->record, "starts"), *result = json_object_get(r->record, "result");
-    if (!json_is_object(result) && !dgm_io_holds(dir, "model.safetensors"))
+    if (text_of(result, "model")[0] == '\0' && !dgm_io_holds(r->dir, "model.safetensors"))
         return DGM_FAIL(DGM_ERR_INPUT,
                         "%s has no result: the run has not ended yet, so there is nothing to repeat it for; finish it with --resume auto", r->path);
     const json_t *first = json_array_get(starts, 0);
@@ -125,21 +112,9 @@ static dgm_err check_course(const dgm_repeat *r, const char *dir)
 /* What was otherwise, but is not known to change bits: said once. */
 static void warn_of_build(const dgm_repeat *r)
 {
-    const json_t *libraries = json_object_get(r->record, "libraries");
-    char executable[DGM_SHA256_HEX] = "";
-    bool by_blis = strcmp(text_of(r->record, "gemm"), "fma") != 0; /* our kernels give the same bits in all families */
-    bool same_file = dgm_sha256_file("/proc/self/exe", executable) == DGM_OK && strcmp(text_of(r->record, "executable"), executable) == 0;
-    const struct { const char *name, *was, *is; } parts[] = {{"Dragoman", text_of(r->record, "version"), PACKAGE_VERSION},
-                                                             {"compiler", text_of(r->record, "compiler"), __VERSION__},
-                                                             {"BLIS", by_blis ? text_of(libraries, "blis") : "", dgm_gemm_version()},
-                                                             {"C library", text_of(libraries, "libc"), gnu_get_libc_version()}};
-    int n = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        if (parts[i].was[0] == '\0' || strcmp(parts[i].was, parts[i].is) == 0) continue;
-        dgm_log(DGM_LOG_WARN, "the run had %s %s, here it is %s: the same bits are not promised", parts[i].name, parts[i].was, parts[i].is);
-        n++;
-    }
-    if (n == 0 && !same_file) dgm_log(DGM_LOG_INFO, "the program is another build of the same version than the run had");
+    json_t *here = dgm_run_record_build();
+    dgm_run_record_warn_of_other(r->record, here, "the run had", "here it is", "the same bits are not promised");
+    json_decref(here);
 }
 
 static const char *whose(const char *gemm) { return strcmp(gemm, "fma") == 0 ? "Dragoman's kernels, " : "BLIS's kernels for "; }
@@ -280,11 +255,11 @@ static dgm_err take_settings(const dgm_repeat *r, dgm_config *config)
 
 /* ---- beginning ---- */
 
-static dgm_err check_out(const dgm_config *config, const char *dir)
+static dgm_err check_out(const dgm_repeat *r, const dgm_config *config)
 {
     DGM_TRY(dgm_config_require(config, "out"));
     const char *out = dgm_config_text(config, "out");
-    return dgm_io_same(out, dir) ? DGM_FAIL(DGM_ERR_USAGE, "--out %s is the folder of the run to repeat: choose another one", out) : DGM_OK;
+    return dgm_io_same(out, r->dir) ? DGM_FAIL(DGM_ERR_USAGE, "--out %s is the folder of the run to repeat: choose another one", out) : DGM_OK;
 }
 
 static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
@@ -293,11 +268,12 @@ static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
     if (dgm_config_has(config, "config"))
         return DGM_FAIL(DGM_ERR_USAGE, "--config with --repeat: the settings are those of the run");
     r->path = dgm_io_is_dir(given) ? dgm_io_join(given, "run.json") : strdup(given);
-    if (r->path == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
-    char *dir = folder_of(r->path);
-    dgm_err err = dir != NULL ? check_out(config, dir) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
+    char *copy = r->path != NULL ? strdup(r->path) : NULL;
+    r->dir = copy != NULL ? strdup(dirname(copy)) : NULL;
+    free(copy);
+    dgm_err err = r->dir != NULL ? check_out(r, config) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
     if (err == DGM_OK) err = dgm_error_context(dgm_run_record_read(r->path, &r->record), "--repeat");
-    if (err == DGM_OK) err = check_course(r, dir);
+    if (err == DGM_OK) err = check_course(r);
     if (err == DGM_OK) err = check_given(r, config);
     if (err == DGM_OK) err = take_settings(r, config);
     if (err == DGM_OK) err = check_kernels(r, config);
@@ -307,7 +283,6 @@ static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
     if (err == DGM_OK && world->rank == 0) err = check_data(r, config);
     if (err == DGM_OK && world->rank == 0) err = check_init(r, config);
     if (err == DGM_OK && world->rank == 0) warn_of_build(r);
-    free(dir);
     return err;
 }
 
@@ -325,63 +300,6 @@ void dgm_repeat_fini(dgm_repeat *repeat)
 {
     json_decref(repeat->record);
     free(repeat->path);
+    free(repeat->dir);
     *repeat = (dgm_repeat){0};
-}
-
-/* ---- the end ---- */
-
-/* The hash of one of the files: as it was recorded, or of the file itself where that was not done.  *is_there: the file still is, as it was. */
-static dgm_err hash_of(const json_t *record, const char *dir, const char *file, const char *name, char *hex, bool *is_there)
-{
-    const char *recorded = text_of(json_object_get(record, "result"), name);
-    char now[DGM_SHA256_HEX] = "", *path = dgm_io_join(dir, file);
-    dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", dir);
-    bool exists = path != NULL && dgm_io_exists(path);
-    if (err == DGM_OK && exists) err = dgm_sha256_file(path, now);
-    if (err == DGM_OK) {
-        snprintf(hex, DGM_SHA256_HEX, "%s", recorded[0] != '\0' ? recorded : now);
-        *is_there = exists && strcmp(hex, now) == 0;
-        if (exists && !*is_there) dgm_log(DGM_LOG_WARN, "%s is not what it was when training ended: what run.json recorded then counts", path);
-    }
-    free(path);
-    return err;
-}
-
-/* Where they part, from the files: those of the first run may be gone, and a changed one would mislead. */
-static dgm_err tell_where(const char *dir, const char *out, bool files_there)
-{
-    dgm_comparison comparison;
-    if (!files_there)
-        return DGM_FAIL(DGM_ERR_DIFFERENT, "the result is not that of the run; the files of %s are not there any more to see where they part", dir);
-    DGM_TRY(dgm_compare(dir, out, &comparison));
-    dgm_comparison_print(&comparison, stdout);
-    dgm_comparison_fini(&comparison);
-    return DGM_FAIL(DGM_ERR_DIFFERENT, "the result is not that of the run, as told above");
-}
-
-dgm_err dgm_repeat_compare(const dgm_repeat *repeat, const char *out)
-{
-    static const struct {
-        const char *file, *name;
-    } files[] = {{"model.safetensors", "model"}, {"metrics.jsonl", "metrics"}, {"trace.jsonl", "trace"}};
-    json_t *record = NULL;
-    char *dir = folder_of(repeat->path);
-    bool same = true, all_there = true;
-    dgm_err err = dir != NULL ? dgm_run_record_read(out, &record) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", repeat->path);
-    for (int i = 0; i < 3 && err == DGM_OK; i++) {
-        char was[DGM_SHA256_HEX] = "", is[DGM_SHA256_HEX] = "";
-        bool was_there = false, is_there = false;
-        err = hash_of(repeat->record, dir, files[i].file, files[i].name, was, &was_there);
-        if (err == DGM_OK) err = hash_of(record, out, files[i].file, files[i].name, is, &is_there);
-        if (err != DGM_OK || was[0] == '\0' || is[0] == '\0') continue; /* a trace that one of them did not write */
-        bool equal = strcmp(was, is) == 0;
-        printf("%-18s %-14s %s\n", files[i].file, equal ? "identical" : "not identical", is);
-        same = same && equal;
-        all_there = all_there && (was_there || i == 2);
-    }
-    if (err == DGM_OK && !same) err = tell_where(dir, out, all_there);
-    else if (err == DGM_OK) printf("identical: %s repeats %s\n", out, dir);
-    json_decref(record);
-    free(dir);
-    return err;
 }
