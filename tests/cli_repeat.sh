@@ -149,6 +149,9 @@ says "log_every = 1 up to step 4 and 2 after it"
 runs 0 "$dragoman" $train --out branch --resume run/checkpoints/step-00000006
 runs 3 "$dragoman" train --repeat branch --out new-2
 says "up to step 6 the run lay in another folder"
+rm -rf changed && cp -r parts changed && sed -i 's/"after_step": 0/"version": "0.0.1", &/' changed/run.json
+runs 0 "$mpirun" -n 2 "$dragoman" train --repeat changed --out parts-again --resume auto
+says "warning: up to step 6 the run had Dragoman 0.0.1, after it" 1
 rm stop/run.json
 runs 0 "$dragoman" $train --out stop --resume auto --max-steps 11
 says "what is known of the run before step 10 is lost"

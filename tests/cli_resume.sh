@@ -248,6 +248,30 @@ fi
 runs 1 env DRAGOMAN_GEMM=bliss "$dragoman" train --data data --config resume.cfg --out misspelt
 says "DRAGOMAN_GEMM is blis or not set"
 
+# ---- another build than before ----
+
+# The start that goes on differs from what the record, changed here, says of the one before.
+other() { # other TO: a copy of `changing` whose record has the version, compiler, executable or C library TO; it goes on from step 8
+    rm -rf other && cp -r changing other && rm -r other/model.safetensors other/checkpoints/step-00000010
+    sed -i "s|\"${1%%=*}\": \"[^\"]*\"|\"${1%%=*}\": \"${1#*=}\"|" other/run.json
+    # shellcheck disable=SC2086
+    runs 0 "$mpirun" -n 2 $train --log-every 3 --out other --resume auto
+}
+version=$("$dragoman" --version | sed -n '1s/^dragoman //p')
+other version=0.0.1
+says "warning: up to step 8 the run had Dragoman 0.0.1, after it $version: the result may be none that one build makes alone" 1
+says "the result may be" 1
+found other/run.json '"version": "0.0.1"' 2 # of both starts before
+# shellcheck disable=SC2086
+runs 0 $train --log-every 3 --out other --resume auto --max-steps 12
+says "the result may be" 0
+other libc=2.1
+says "warning: up to step 8 the run had C library 2.1, after it " 1
+other "compiler=1.0 of long ago"
+says "warning: up to step 8 the run had compiler 1.0 of long ago, after it " 1
+other executable=0123456789abcdef
+says "warning: up to step 8 the run had another build of this version (its file has the sha256 0123456789ab..., after it " 1
+
 # ---- memory ends ----
 
 # Room for the model, not for the activations of an update this large.  Sanitizers reserve more address space than any limit leaves.

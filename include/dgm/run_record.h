@@ -26,8 +26,8 @@ typedef struct {
     const char *from;        /* the checkpoint that it goes on from when that lies in another folder; else NULL */
 } dgm_run_facts;
 
-/* Writes RUN/run.json anew; earlier starts up to facts->step stay in its list, a result goes.  Warns of logs
- * that have holes.  Collective on grid->world. */
+/* Writes RUN/run.json anew; earlier starts up to facts->step stay in its list, a result goes.  Warns of what is
+ * otherwise than before and of logs that have holes.  Collective on grid->world. */
 dgm_err dgm_run_record_write(const char *run, const dgm_run_facts *facts);
 
 /* Adds the result to RUN/run.json; warns when that is not there any more.  On one rank. */
@@ -50,6 +50,9 @@ json_t *dgm_run_record_build(void);
 
 /* Warns of each of these that may change bits and is otherwise in `is` than in `was` (records both): "<had> Dragoman 0.1.0, <has> 0.2.0: <so>". */
 void dgm_run_record_warn_of_other(const json_t *was, const json_t *is, const char *had, const char *has, const char *so);
+
+/* The same of a start of the run, number `start` from 0, and the one before it. */
+void dgm_run_record_warn_of_build(const json_t *record, size_t start, const char *so);
 
 /* Fills in what a start was like: the record of the last one with its differences undone.  A new reference; NULL when memory ends. */
 json_t *dgm_run_record_of_start(const json_t *record, const json_t *start);

@@ -109,9 +109,11 @@ static dgm_err check_course(const dgm_repeat *r)
 
 /* ---- can it be repeated here? ---- */
 
-/* What was otherwise, but is not known to change bits: said once. */
-static void warn_of_build(const dgm_repeat *r)
+/* What was otherwise, but is not known to change bits: said once.  So may be what was otherwise within the run. */
+static void warn_of_builds(const dgm_repeat *r)
 {
+    const json_t *starts = json_object_get(r->record, "starts");
+    for (size_t i = 1; i < json_array_size(starts); i++) dgm_run_record_warn_of_build(r->record, i, "a repetition has one build");
     json_t *here = dgm_run_record_build();
     dgm_run_record_warn_of_other(r->record, here, "the run had", "here it is", "the same bits are not promised");
     json_decref(here);
@@ -282,7 +284,7 @@ static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
     if (err == DGM_OK) err = find_init(r, config);
     if (err == DGM_OK && world->rank == 0) err = check_data(r, config);
     if (err == DGM_OK && world->rank == 0) err = check_init(r, config);
-    if (err == DGM_OK && world->rank == 0) warn_of_build(r);
+    if (err == DGM_OK && world->rank == 0) warn_of_builds(r);
     return err;
 }
 

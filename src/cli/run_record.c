@@ -172,6 +172,17 @@ void dgm_run_record_warn_of_other(const json_t *was, const json_t *is, const cha
         dgm_log(DGM_LOG_WARN, "%s another build of this version (its file has the sha256 %.12s..., %s %.12s...): %s", had, before, has, now, so);
 }
 
+void dgm_run_record_warn_of_build(const json_t *record, size_t start, const char *so)
+{
+    const json_t *starts = json_object_get(record, "starts"), *next = json_array_get(starts, start);
+    char had[64];
+    json_t *was = dgm_run_record_of_start(record, json_array_get(starts, start - 1)), *is = dgm_run_record_of_start(record, next);
+    snprintf(had, sizeof had, "up to step %lld the run had", (long long)json_integer_value(json_object_get(next, "after_step")));
+    dgm_run_record_warn_of_other(was, is, had, "after it", so);
+    json_decref(was);
+    json_decref(is);
+}
+
 /* The folder of the run that a checkpoint belongs to: two above it.  The caller frees it; NULL: there is none. */
 static char *run_of_checkpoint(const char *path)
 {
@@ -261,10 +272,13 @@ static json_t *machine_json(const dgm_run_facts *f, json_t *hosts)
     return json;
 }
 
-/* Logs that were damaged before this start are told of now, while somebody may still put them back. */
-static dgm_err check_logs(const char *run, const json_t *record, int64_t step)
+/* Tells of another build than that of the start before, and of logs that were damaged since, while somebody may still put them back. */
+static dgm_err tell_changes(const char *run, const json_t *record, int64_t step)
 {
     dgm_log_gap gap[DGM_LOG_N];
+    size_t n_starts = json_array_size(json_object_get(record, "starts"));
+    if (n_starts > 1)
+        dgm_run_record_warn_of_build(record, n_starts - 1, "the result may be none that one build makes alone (run.json records it)");
     DGM_TRY(dgm_log_gaps_find(run, record, step, gap));
     dgm_log_gaps_warn(run, gap, 0);
     return DGM_OK;
@@ -311,7 +325,7 @@ dgm_err dgm_run_record_write(const char *run, const dgm_run_facts *facts)
     dgm_err err = DGM_OK;
     if (facts->grid->rank == 0) {
         json_t *record = record_json(run, facts, hosts);
-        err = record != NULL ? check_logs(run, record, facts->step) : DGM_OK;
+        err = record != NULL ? tell_changes(run, record, facts->step) : DGM_OK;
         if (err == DGM_OK) err = write_record(run, record);
         json_decref(record);
     }
