@@ -143,12 +143,28 @@ says "ended at step 5, where it validated"
 runs 0 "$dragoman" compare run stop
 prints "lines of steps that one alone logged: 0 | 1"
 runs 0 "$dragoman" $train --out logs --max-steps 4
-runs 0 "$dragoman" $train --out logs --log-every 2 --resume auto
+runs 0 "$dragoman" $train --out logs --log-every 2 --validate-every 2 --resume auto
 runs 3 "$dragoman" train --repeat logs --out new-2
-says "log_every = 1 up to step 4 and 2 after it"
+says "log_every = 1 up to step 4 and 2 after it; the run had validate_every = 4 up to step 4 and 2 after it: no run"
 runs 0 "$dragoman" $train --out branch --resume run/checkpoints/step-00000006
 runs 3 "$dragoman" train --repeat branch --out new-2
-says "up to step 6 the run lay in another folder"
+says "up to step 6 the run lay in another folder, and its metrics with it (it went on from run/checkpoints/step-00000006): train that one to step 10 "
+# A start that only made a result of what was there is no end that validated, and its settings count for nothing.
+cp -r run early && rm -r early/model.safetensors early/checkpoints/step-0000000[789] early/checkpoints/step-00000010
+sed -i 's/"result"/"none"/' early/run.json
+runs 0 "$dragoman" $train --out early --resume auto --max-steps 6 --trace-hash
+says "nothing is left to do: step 6"
+runs 0 "$dragoman" $train --out early --resume auto --trace-hash
+runs 0 "$dragoman" train --repeat early --out again-1-1 --resume auto
+cp -r run idle
+runs 0 "$dragoman" $train --out idle --resume auto --log-every 5
+runs 3 "$dragoman" train --repeat idle --out new-2
+says "log_every = 1 up to step 10 and 5 after it. The last start made no updates: start the run once more as before it, with --resume auto"
+runs 0 "$dragoman" $train --out idle --resume auto
+sed -i 's/"after_step": 0/"version": "0.0.1", &/' idle/run.json # of the start that made all updates
+runs 0 "$dragoman" train --repeat idle --out again-1-1 --resume auto
+says "warning: the run had Dragoman 0.0.1, here it is" 1
+says "up to step 10" 0
 rm -rf changed && cp -r parts changed && sed -i 's/"after_step": 0/"version": "0.0.1", &/' changed/run.json
 runs 0 "$mpirun" -n 2 "$dragoman" train --repeat changed --out parts-again --resume auto
 says "warning: up to step 6 the run had Dragoman 0.0.1, after it" 1
@@ -204,7 +220,8 @@ says "give --init"
 runs 0 "$dragoman" train --repeat tuned --out tuned-thrice --init run-moved
 runs 0 "$dragoman" train --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --vocab-size 330 --config small.cfg --max-steps 2 --out from-text
 runs 0 "$dragoman" train --repeat from-text --out from-text-again
-runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast --reduction fast --max-steps 2
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast --reduction fast --max-steps 4
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast --reduction fast --max-steps 5 --resume auto --threads 2 # which are no layout
 runs 2 "$dragoman" train --repeat fast --out new-2
 says "start it on 2 ranks with --tp 1"
 runs 0 "$mpirun" -n 2 "$dragoman" train --repeat fast --out fast-again

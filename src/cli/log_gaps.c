@@ -146,8 +146,8 @@ void dgm_log_gaps_warn(const char *run, const dgm_log_gap gap[DGM_LOG_N], int64_
         else if (g->found < g->expected)
             snprintf(where, sizeof where, " (the last there is of step %lld, expected step %lld)", (long long)g->found, (long long)g->expected);
         dgm_log(DGM_LOG_WARN,
-                "%s/%s lacks %s%s: they are lost, unless you stop now, put a copy of the file back and go on from the same checkpoint. The model is not "
-                "affected; compare and --repeat will have the other lines only",
+                "%s/%s lacks %s%s: they are lost, unless you stop now, put a copy of the file back and go on from the same checkpoint. The model is "
+                "not affected; compare and --repeat will have the other lines only",
                 run, logs[kind].file, what, where);
     }
 }

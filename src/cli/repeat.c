@@ -27,6 +27,8 @@ static const char *text_of(const json_t *object, const char *name)
     return text != NULL ? text : "";
 }
 
+static int64_t number_in(const json_t *object, const char *name) { return json_integer_value(json_object_get(object, name)); }
+
 /* ---- can such a run be repeated? ---- */
 
 static bool is_fast(const json_t *settings) { return strcmp(text_of(settings, "reduction"), "fast") == 0; }
@@ -36,51 +38,84 @@ static dgm_circumstances circumstances_of(const json_t *settings)
     return (dgm_circumstances){.cosine = strcmp(text_of(settings, "schedule"), "cosine") == 0, .fast = is_fast(settings)};
 }
 
+/* The reasons why it cannot are gathered, so that nobody removes one and meets the next. */
+static const char *joint(const dgm_text *why) { return why->text != NULL ? "; " : ""; }
+
 /* A setting that was otherwise in an earlier start, and shows in what the run left. */
-static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t *was, int64_t until)
+static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t *was, int64_t until, dgm_text *why)
 {
     const json_t *settings = json_object_get(r->record, "settings");
     bool averages = dgm_run_record_number(settings, "average_last") > 0;
     if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE || strcmp(name, "max_steps") == 0) return DGM_OK;
     if (strcmp(name, "checkpoint_every") == 0 && !averages) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_INPUT, "%s: the run had %s = %s up to step %" PRId64 " and %s after it: no run with one set of settings is the same",
-                    r->path, name, json_is_string(was) ? json_string_value(was) : "(unset)", until,
-                    json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
+    return dgm_text_printf(why, "%sthe run had %s = %s up to step %" PRId64 " and %s after it", joint(why), name,
+                           json_is_string(was) ? json_string_value(was) : "(unset)", until,
+                           json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
 }
 
 /* A run that came to its end and was then trained further has validated and logged there.  A run that goes through does so only at its own steps. */
-static dgm_err check_end(const dgm_repeat *r, const json_t *was, int64_t ended_at)
+static dgm_err check_end(const json_t *was, int64_t ended_at, dgm_text *why)
 {
     int64_t validates = dgm_run_record_number(json_object_get(was, "settings"), "validate_every"),
             logs = dgm_run_record_number(json_object_get(was, "settings"), "log_every");
-    bool own_step = validates > 0 && ended_at % validates == 0 && logs > 0 && ended_at % logs == 0;
-    if (own_step) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_INPUT,
-                    "%s: the run ended at step %" PRId64 ", where it validated, and was then trained further; a run that goes through validates at "
-                    "multiples of validate_every = %" PRId64 " only (and logs at those of log_every = %" PRId64
-                    "): no run without that stop is the same",
-                    r->path, ended_at, validates, logs);
+    if (validates <= 0 || ended_at % validates != 0)
+        DGM_TRY(dgm_text_printf(why, "%sthe run ended at step %" PRId64 ", where it validated, and was then trained further; a run that goes through "
+                                "validates at multiples of validate_every = %" PRId64 " only", joint(why), ended_at, validates));
+    if (logs <= 0 || ended_at % logs != 0)
+        DGM_TRY(dgm_text_printf(why, "%sthe run ended at step %" PRId64 ", which it logged, and was then trained further; a run that goes through "
+                                "logs multiples of log_every = %" PRId64 " only", joint(why), ended_at, logs));
+    return DGM_OK;
 }
 
-static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t until, int64_t last)
+static dgm_err check_machine(const dgm_repeat *r, const json_t *was, int64_t until, dgm_text *why)
+{
+    const json_t *before = json_object_get(was, "layout"), *after = json_object_get(r->record, "layout");
+    const char *kernels = text_of(was, "gemm"), *last = text_of(r->record, "gemm");
+    int64_t dp = number_in(before, "dp"), tp = number_in(before, "tp"), dp_after = number_in(after, "dp"), tp_after = number_in(after, "tp");
+    if (strcmp(kernels, last) != 0)
+        DGM_TRY(dgm_text_printf(why, "%sits matrix products were by %s up to step %" PRId64 " and by %s after it", joint(why), kernels, until, last));
+    if (is_fast(json_object_get(was, "settings")) && (dp != dp_after || tp != tp_after))
+        DGM_TRY(dgm_text_printf(why, "%swith reduction = fast, whose bits depend on the layout, it had dp %" PRId64 " x tp %" PRId64
+                                " up to step %" PRId64 " and dp %" PRId64 " x tp %" PRId64 " after it",
+                                joint(why), dp, tp, until, dp_after, tp_after));
+    return DGM_OK;
+}
+
+static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t until, int64_t last, dgm_text *why)
 {
     json_t *was = dgm_run_record_of_start(r->record, start), *value;
-    const json_t *end = json_object_get(start, "ended_at");
     const char *name;
     dgm_err err = DGM_OK;
     json_object_foreach(json_object_get(start, "settings"), name, value)
     {
-        if (err == DGM_OK) err = check_setting(r, name, value, until);
+        if (err == DGM_OK) err = check_setting(r, name, value, until, why);
     }
-    int64_t ended_at = json_is_integer(end) ? json_integer_value(end) : 0;
+    int64_t ended_at = number_in(start, "ended_at");
     if (dgm_run_record_number(json_object_get(was, "settings"), "max_steps") == until) ended_at = until; /* killed before it wrote that down */
-    if (err == DGM_OK && ended_at > 0 && ended_at < last) err = check_end(r, was, ended_at);
-    bool other_kernels = strcmp(text_of(was, "gemm"), text_of(r->record, "gemm")) != 0;
-    bool other_layout = !json_equal(json_object_get(was, "layout"), json_object_get(r->record, "layout"));
-    if (err == DGM_OK && (other_kernels || (is_fast(json_object_get(was, "settings")) && other_layout)))
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s: the run had other %s up to step %" PRId64 " than after it: no run on one of them is the same", r->path,
-                       other_kernels ? "kernels" : "ranks (with --reduction fast)", until);
+    if (err == DGM_OK && ended_at > 0 && ended_at < last) err = check_end(was, ended_at, why);
+    if (err == DGM_OK) err = check_machine(r, was, until, why);
     json_decref(was);
+    return err;
+}
+
+static dgm_err refuse(const dgm_repeat *r, const char *why, bool idle_end)
+{
+    if (idle_end) /* its settings count for nothing, but stand in the record */
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: %s. The last start made no updates: start the run once more as before it, with --resume auto, and repeat "
+                        "it then", r->path, why);
+    return DGM_FAIL(DGM_ERR_INPUT, "%s: %s: no run that goes through is the same. Train one by hand, and see with dragoman compare how far both "
+                    "are the same", r->path, why);
+}
+
+/* The run up to a start that went on from a checkpoint of another folder. */
+static dgm_err refuse_branch(const dgm_repeat *r, const json_t *start)
+{
+    char *from = dgm_run_record_text(start, NULL, "from");
+    int64_t end = number_in(json_object_get(r->record, "result"), "step");
+    dgm_err err = DGM_FAIL(DGM_ERR_INPUT, "%s: up to step %" PRId64 " the run lay in another folder, and its metrics with it (it went on from %s): "
+                           "train that one to step %" PRId64 " (--resume auto, --max-steps) and repeat it instead",
+                           r->path, number_in(start, "after_step"), from != NULL ? from : "a checkpoint there", end);
+    free(from);
     return err;
 }
 
@@ -90,33 +125,38 @@ static dgm_err check_course(const dgm_repeat *r)
     if (text_of(result, "model")[0] == '\0' && !dgm_io_holds(r->dir, "model.safetensors"))
         return DGM_FAIL(DGM_ERR_INPUT,
                         "%s has no result: the run has not ended yet, so there is nothing to repeat it for; finish it with --resume auto", r->path);
-    const json_t *first = json_array_get(starts, 0);
-    if (starts != NULL && (json_integer_value(json_object_get(first, "after_step")) != 0 || json_object_get(first, "from") != NULL))
-        return DGM_FAIL(DGM_ERR_INPUT, "%s: nothing is known of the run before step %lld: it cannot be repeated from here", r->path,
-                        (long long)json_integer_value(json_object_get(first, "after_step")));
-    int64_t last = json_is_object(result) ? json_integer_value(json_object_get(result, "step")) : INT64_MAX;
-    for (size_t i = 1; i < json_array_size(starts); i++) {
-        const json_t *next = json_array_get(starts, i);
-        int64_t until = json_integer_value(json_object_get(next, "after_step"));
-        if (json_object_get(next, "from") != NULL)
-            return DGM_FAIL(DGM_ERR_INPUT,
-                            "%s: up to step %" PRId64 " the run lay in another folder, and its metrics with it: repeat that one, with max_steps = %s",
-                            r->path, until, text_of(json_object_get(r->record, "settings"), "max_steps"));
-        DGM_TRY(check_start(r, json_array_get(starts, i - 1), until, last));
+    for (size_t i = 0; i < json_array_size(starts); i++)
+        if (json_object_get(json_array_get(starts, i), "from") != NULL) return refuse_branch(r, json_array_get(starts, i));
+    int64_t first = number_in(json_array_get(starts, 0), "after_step"), last = json_is_object(result) ? number_in(result, "step") : INT64_MAX;
+    if (first != 0)
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: nothing is known of the run before step %" PRId64 ", as its run.json was lost then: train one by hand, "
+                        "and see with dragoman compare how far both are the same", r->path, first);
+    dgm_text why = {0};
+    int64_t until = 0;
+    dgm_err err = DGM_OK;
+    for (size_t i = 1; err == DGM_OK && i < json_array_size(starts); i++) {
+        until = number_in(json_array_get(starts, i), "after_step");
+        err = check_start(r, json_array_get(starts, i - 1), until, last, &why);
     }
-    return DGM_OK;
+    if (err == DGM_OK && why.text != NULL) err = refuse(r, why.text, until == last);
+    dgm_text_fini(&why);
+    return err;
 }
 
 /* ---- can it be repeated here? ---- */
 
-/* What was otherwise, but is not known to change bits: said once.  So may be what was otherwise within the run. */
+/* What was otherwise, but is not known to change bits: said once.  So may be what was otherwise within the run; a last start that made no updates
+ * does not count. */
 static void warn_of_builds(const dgm_repeat *r)
 {
-    const json_t *starts = json_object_get(r->record, "starts");
-    for (size_t i = 1; i < json_array_size(starts); i++) dgm_run_record_warn_of_build(r->record, i, "a repetition has one build");
-    json_t *here = dgm_run_record_build();
-    dgm_run_record_warn_of_other(r->record, here, "the run had", "here it is", "the same bits are not promised");
-    json_decref(here);
+    const json_t *starts = json_object_get(r->record, "starts"), *result = json_object_get(r->record, "result");
+    size_t n = json_array_size(starts);
+    if (n > 1 && result != NULL && number_in(json_array_get(starts, n - 1), "after_step") == number_in(result, "step")) n--;
+    for (size_t i = 1; i < n; i++) dgm_run_record_warn_of_build(r->record, i, "a repetition has one build");
+    json_t *was = dgm_run_record_of_start(r->record, n > 0 ? json_array_get(starts, n - 1) : NULL), *is = dgm_run_record_build();
+    dgm_run_record_warn_of_other(was, is, "the run had", "here it is", "the same bits are not promised");
+    json_decref(was);
+    json_decref(is);
 }
 
 static const char *whose(const char *gemm) { return strcmp(gemm, "fma") == 0 ? "Dragoman's kernels, " : "BLIS's kernels for "; }
@@ -139,7 +179,7 @@ static dgm_err check_kernels(const dgm_repeat *r, const dgm_config *config)
 static dgm_err check_layout(const dgm_repeat *r, const dgm_grid *world, const dgm_config *config)
 {
     const json_t *layout = json_object_get(r->record, "layout");
-    int64_t dp = json_integer_value(json_object_get(layout, "dp")), tp = json_integer_value(json_object_get(layout, "tp"));
+    int64_t dp = number_in(layout, "dp"), tp = number_in(layout, "tp");
     if (!is_fast(json_object_get(r->record, "settings")) || (world->size == dp * tp && dgm_config_int(config, "tp") == tp)) return DGM_OK;
     return DGM_FAIL(DGM_ERR_USAGE, "the run had reduction = fast, whose bits depend on the layout: start it on %" PRId64 " ranks with --tp %" PRId64,
                     dp * tp, tp);

@@ -127,7 +127,8 @@ static json_t *start_apart(const json_t *was, const json_t *is, const json_t *st
     return apart;
 }
 
-/* The starts before this one that still count: those whose updates it builds on.  If the run had come to its end, that was in the last of them. */
+/* The starts before this one that still count: those whose updates it builds on.  If the run had come to its end, that was in the last of
+ * them; one that made no updates only made a result of what was there. */
 static json_t *earlier_starts(const json_t *before, const json_t *now, int64_t step)
 {
     json_t *list = json_array(), *start;
@@ -142,7 +143,8 @@ static json_t *earlier_starts(const json_t *before, const json_t *now, int64_t s
         json_decref(was);
     }
     json_t *last = json_array_get(list, json_array_size(list) - 1);
-    if (last != NULL && json_is_integer(ended) && json_integer_value(ended) <= step) json_object_set(last, "ended_at", (json_t *)ended);
+    bool counts = json_array_size(list) == json_array_size(starts);
+    if (last != NULL && counts && json_is_integer(ended) && json_integer_value(ended) <= step) json_object_set(last, "ended_at", (json_t *)ended);
     return list;
 }
 
@@ -262,8 +264,8 @@ static json_t *machine_json(const dgm_run_facts *f, json_t *hosts)
     dgm_machine_cpu(cpu, sizeof cpu);
     const char *bf16 = strcmp(dgm_config_text(f->config, "precision"), "bf16") == 0 ? dgm_gemm_bf16_family() : NULL;
     json_t *json = dgm_run_record_build(),
-           *rest = json_pack("{s:s*, s:s, s:o, s:{s:i, s:i, s:i}}", "gemm_bf16", bf16, "cpu", cpu, "hosts", hosts, "layout", "dp", f->grid->dp_size, "tp",
-                             f->grid->tp_size, "threads", f->threads);
+           *rest = json_pack("{s:s*, s:s, s:o, s:{s:i, s:i, s:i}}", "gemm_bf16", bf16, "cpu", cpu, "hosts", hosts, "layout", "dp", f->grid->dp_size,
+                             "tp", f->grid->tp_size, "threads", f->threads);
     if (json != NULL && json_object_update(json, rest) != 0) {
         json_decref(json);
         json = NULL;
