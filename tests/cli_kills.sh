@@ -73,6 +73,7 @@ go_on() { # go_on RUN: to the end, on the next layout; whether it then is as if 
     on_ranks $((on_dp * on_tp)) $train --out "$1" --resume auto --tp "$on_tp"
     code=$?
     [ $code -eq 0 ] || { echo "going on as $layout: exit code $code: $(tail -n 2 err)"; return; }
+    grep -F ' lacks ' err # no kill takes a line that was due
     now=$(results "$1")
     [ "$now" = "$reference" ] || printf 'going on as %s: %s\n' "$layout" "$now"
     find "$1" -name '*.tmp' -o -name '*.old*' -o -name '*.gone*' | sed 's/^/left behind: /'

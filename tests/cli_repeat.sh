@@ -143,12 +143,31 @@ says "ended at step 5, where it validated"
 runs 0 "$dragoman" compare run stop
 prints "lines of steps that one alone logged: 0 | 1"
 runs 0 "$dragoman" $train --out logs --max-steps 4
-runs 0 "$dragoman" $train --out logs --log-every 2 --resume auto
+runs 0 "$dragoman" $train --out logs --log-every 2 --validate-every 2 --resume auto
 runs 3 "$dragoman" train --repeat logs --out new-2
-says "log_every = 1 up to step 4 and 2 after it"
+says "log_every = 1 up to step 4 and 2 after it; the run had validate_every = 4 up to step 4 and 2 after it: no run"
 runs 0 "$dragoman" $train --out branch --resume run/checkpoints/step-00000006
 runs 3 "$dragoman" train --repeat branch --out new-2
-says "up to step 6 the run lay in another folder"
+says "up to step 6 the run lay in another folder, and its metrics with it (it went on from run/checkpoints/step-00000006): train that one to step 10 "
+# A start that only made a result of what was there is no end that validated, and its settings count for nothing.
+cp -r run early && rm -r early/model.safetensors early/checkpoints/step-0000000[789] early/checkpoints/step-00000010
+sed -i 's/"result"/"none"/' early/run.json
+runs 0 "$dragoman" $train --out early --resume auto --max-steps 6 --trace-hash
+says "nothing is left to do: step 6"
+runs 0 "$dragoman" $train --out early --resume auto --trace-hash
+runs 0 "$dragoman" train --repeat early --out again-1-1 --resume auto
+cp -r run idle
+runs 0 "$dragoman" $train --out idle --resume auto --log-every 5
+runs 3 "$dragoman" train --repeat idle --out new-2
+says "log_every = 1 up to step 10 and 5 after it. The last start made no updates: start the run once more as before it, with --resume auto"
+runs 0 "$dragoman" $train --out idle --resume auto
+sed -i 's/"after_step": 0/"version": "0.0.1", &/' idle/run.json # of the start that made all updates
+runs 0 "$dragoman" train --repeat idle --out again-1-1 --resume auto
+says "warning: the run had Dragoman 0.0.1, here it is" 1
+says "up to step 10" 0
+rm -rf changed && cp -r parts changed && sed -i 's/"after_step": 0/"version": "0.0.1", &/' changed/run.json
+runs 0 "$mpirun" -n 2 "$dragoman" train --repeat changed --out parts-again --resume auto
+says "warning: up to step 6 the run had Dragoman 0.0.1, after it" 1
 rm stop/run.json
 runs 0 "$dragoman" $train --out stop --resume auto --max-steps 11
 says "what is known of the run before step 10 is lost"
@@ -158,6 +177,34 @@ runs 0 "$dragoman" $train --out unfinished --max-steps 6
 rm unfinished/model.safetensors && sed -i 's/"result"/"none"/' unfinished/run.json
 runs 3 "$dragoman" train --repeat unfinished --out new-2
 says "has not ended yet"
+
+# Logs that lost lines on the way.
+cp -r run holed && rm -r holed/model.safetensors holed/checkpoints/step-0000000[789] holed/checkpoints/step-00000010 && sed -i 2,3d holed/metrics.jsonl
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out holed --resume auto --trace-hash
+says "lacks" 1
+found holed/run.json '"lost"' 1
+runs 0 "$dragoman" train --repeat holed --out holed-again
+prints "model.safetensors  identical"
+prints "metrics.jsonl      identical in the lines that both have: holed lost 2 lines of steps 2 to 3" 1
+prints "trace.jsonl        identical"
+prints "identical in all that is left to compare, as told above: holed-again repeats holed" 1
+judged() { # judged CODE COMMAND...: the command changes files of a copy of `holed`, which the repetition then is compared with once more
+    code=$1
+    shift
+    rm -rf changed && cp -r holed changed && (cd changed && "$@")
+    runs "$code" "$dragoman" train --repeat changed --out holed-again --resume auto
+    says "nothing is left to do"
+}
+judged 0 rm metrics.jsonl
+prints "metrics.jsonl      not compared: changed lost 2 lines of steps 2 to 3" 1
+judged 1 sed -i 's/"lost"/"none"/' run.json
+says "no number that both have differs, but one has lines that the other lacks" 1
+judged 0 sh -c 'rm metrics.jsonl && sed -i "s/\"metrics\": \"/\"none\": \"/; s/\"lost\"/\"gone\"/" run.json'
+prints "metrics.jsonl      not compared: changed has none, and its run.json no hash of one" 1
+judged 1 sh -c 'sed -i "s/{\"step\":9,\"epoch\":0/{\"step\":9,\"epoch\":7/" metrics.jsonl &&
+    sed -i "s/\(\"metrics\": \"\)[0-9a-f]*/\1$(sha256sum metrics.jsonl | cut -c 1-64)/" run.json'
+prints "metrics.jsonl      not identical" 1
+says "the result is not that of the run, as told above" 1
 
 # --init, text, sums that depend on the layout, names that are no UTF-8.
 runs 0 "$dragoman" $train --out tuned --init run --max-steps 2
@@ -173,7 +220,8 @@ says "give --init"
 runs 0 "$dragoman" train --repeat tuned --out tuned-thrice --init run-moved
 runs 0 "$dragoman" train --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --vocab-size 330 --config small.cfg --max-steps 2 --out from-text
 runs 0 "$dragoman" train --repeat from-text --out from-text-again
-runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast --reduction fast --max-steps 2
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast --reduction fast --max-steps 4
+runs 0 "$mpirun" -n 2 "$dragoman" $train --out fast --reduction fast --max-steps 5 --resume auto --threads 2 # which are no layout
 runs 2 "$dragoman" train --repeat fast --out new-2
 says "start it on 2 ranks with --tp 1"
 runs 0 "$mpirun" -n 2 "$dragoman" train --repeat fast --out fast-again

@@ -111,6 +111,46 @@ runs 0 $train --out damaged --resume auto
 says "going on from damaged/checkpoints/step-00000008"
 same damaged/metrics.jsonl whole/metrics.jsonl "and are gone on from"
 
+# ---- logs that do not reach the checkpoint ----
+
+# Lines of updates 2, 4, 6, of validations 4 and 8, then of updates 9, 10 and the end; hashes of 2, 4, 6, then 7 to 10.
+# shellcheck disable=SC2086
+runs 0 $train --out changing --log-every 2 --trace-hash --trace-hash-every 2 --max-steps 6 --validate-every 4
+# shellcheck disable=SC2086
+runs 0 $train --out changing --log-every 3 --trace-hash --resume auto
+says "lacks" 0
+holed() { # holed COMMAND...: the command damages logs of `lost`, which goes on from step 8
+    rm -rf lost && cp -r changing lost && (cd lost && rm -r model.safetensors checkpoints/step-00000010 && "$@")
+    # shellcheck disable=SC2086
+    runs 0 $train --out lost --log-every 3 --trace-hash --resume auto
+    says "going on from lost/checkpoints/step-00000008"
+}
+holed true
+says "lacks" 0
+holed rm metrics.jsonl
+says "lost/metrics.jsonl lacks 6 lines of steps 2 to 8 (it has none up to step 8)" 1
+found lost/run.json '"lines": 6' 1
+holed sed -i 2,3d metrics.jsonl
+says "lost/metrics.jsonl lacks 2 lines of step 4: " 1
+holed sed -i 's/{"step":4,"epoch"/{"st/' metrics.jsonl
+says "lost/metrics.jsonl lacks 1 line of step 4: " 1
+holed sed -i '4,$d' metrics.jsonl
+says "lost/metrics.jsonl lacks 3 lines of steps 6 to 8 (the last there is of step 4, expected step 8)" 1
+says "trace.jsonl lacks" 0
+holed sed -i '4,$d' trace.jsonl
+says "lost/trace.jsonl lacks 3 lines of steps 6 to 8 (the last there is of step 4, expected step 8)" 1
+says "metrics.jsonl lacks" 0
+holed sed -i 1d trace.jsonl
+says "lost/trace.jsonl lacks 5 lines of steps 2 to 8 (it has none up to step 8)" 1
+runs 0 "$dragoman" compare lost changing
+cp -r lost elsewhere && rm elsewhere/metrics.jsonl
+# shellcheck disable=SC2086
+runs 0 $train --out branch --resume elsewhere/checkpoints/step-00000008
+says "lacks" 0
+# shellcheck disable=SC2086
+runs 0 $train --out branch --resume auto --max-steps 12
+says "lacks" 0
+
 # ---- one rank is killed while all compute ----
 
 cat >rank.sh <<'END'
@@ -207,6 +247,30 @@ if grep -q '"gemm": "fma"' alike/run.json 2>/dev/null; then
 fi
 runs 1 env DRAGOMAN_GEMM=bliss "$dragoman" train --data data --config resume.cfg --out misspelt
 says "DRAGOMAN_GEMM is blis or not set"
+
+# ---- another build than before ----
+
+# The start that goes on differs from what the record, changed here, says of the one before.
+other() { # other TO: a copy of `changing` whose record has the version, compiler, executable or C library TO; it goes on from step 8
+    rm -rf other && cp -r changing other && rm -r other/model.safetensors other/checkpoints/step-00000010
+    sed -i "s|\"${1%%=*}\": \"[^\"]*\"|\"${1%%=*}\": \"${1#*=}\"|" other/run.json
+    # shellcheck disable=SC2086
+    runs 0 "$mpirun" -n 2 $train --log-every 3 --out other --resume auto
+}
+version=$("$dragoman" --version | sed -n '1s/^dragoman //p')
+other version=0.0.1
+says "warning: up to step 8 the run had Dragoman 0.0.1, after it $version: the result may be none that one build makes alone" 1
+says "the result may be" 1
+found other/run.json '"version": "0.0.1"' 2 # of both starts before
+# shellcheck disable=SC2086
+runs 0 $train --log-every 3 --out other --resume auto --max-steps 12
+says "the result may be" 0
+other libc=2.1
+says "warning: up to step 8 the run had C library 2.1, after it " 1
+other "compiler=1.0 of long ago"
+says "warning: up to step 8 the run had compiler 1.0 of long ago, after it " 1
+other executable=0123456789abcdef
+says "warning: up to step 8 the run had another build of this version (its file has the sha256 0123456789ab..., after it " 1
 
 # ---- memory ends ----
 

@@ -9,6 +9,7 @@
 typedef struct {
     json_t *record; /* the run.json of the run to repeat */
     char *path;     /* of it */
+    char *dir;      /* the run's folder */
 } dgm_repeat;
 
 /* Reads the run.json that --repeat names, looks whether such a run can be repeated and whether it can be here (DATA, --init, kernels), says what

@@ -26,7 +26,7 @@ typedef struct dgm_trace dgm_trace;
 dgm_err dgm_trace_open(const char *run, int64_t step, const dgm_grid *grid, const dgm_params *params, const uint64_t *weight, dgm_trace **out);
 void dgm_trace_close(dgm_trace *trace); /* accepts NULL */
 
-/* For a run that goes on without one: what lies in the folder is cut back to `step`, or removed when that is 0.  On one rank. */
+/* For a run that goes on without one: what lies in the folder is cut back to `step`, or removed when nothing is left.  On one rank. */
 dgm_err dgm_trace_cut_back(const char *run, int64_t step);
 
 /* The line of an update; hash [2 * n_tensors]: gradients, then weights.  Rank 0 writes; not collective. */

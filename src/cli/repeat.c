@@ -6,9 +6,7 @@
 
 #include "dgm/checksum.h"
 #include "dgm/coll.h"
-#include "dgm/compare.h"
 #include "dgm/dataset.h"
-#include "dgm/elem.h"
 #include "dgm/gemm.h"
 #include "dgm/io.h"
 #include "dgm/json_text.h"
@@ -18,7 +16,6 @@
 #include "dgm/run_record.h"
 #include "dgm/train_options.h"
 
-#include <gnu/libc-version.h>
 #include <inttypes.h>
 #include <libgen.h>
 #include <stdlib.h>
@@ -30,15 +27,7 @@ static const char *text_of(const json_t *object, const char *name)
     return text != NULL ? text : "";
 }
 
-static int64_t number_of(const json_t *settings, const char *name) { return strtoll(text_of(settings, name), NULL, 10); }
-
-/* The folder of the run; the caller frees it. */
-static char *folder_of(const char *path)
-{
-    char *copy = strdup(path), *dir = copy != NULL ? strdup(dirname(copy)) : NULL;
-    free(copy);
-    return dir;
-}
+static int64_t number_in(const json_t *object, const char *name) { return json_integer_value(json_object_get(object, name)); }
 
 /* ---- can such a run be repeated? ---- */
 
@@ -49,97 +38,125 @@ static dgm_circumstances circumstances_of(const json_t *settings)
     return (dgm_circumstances){.cosine = strcmp(text_of(settings, "schedule"), "cosine") == 0, .fast = is_fast(settings)};
 }
 
+/* The reasons why it cannot are gathered, so that nobody removes one and meets the next. */
+static const char *joint(const dgm_text *why) { return why->text != NULL ? "; " : ""; }
+
 /* A setting that was otherwise in an earlier start, and shows in what the run left. */
-static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t *was, int64_t until)
+static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t *was, int64_t until, dgm_text *why)
 {
     const json_t *settings = json_object_get(r->record, "settings");
-    bool averages = number_of(settings, "average_last") > 0;
+    bool averages = dgm_run_record_number(settings, "average_last") > 0;
     if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE || strcmp(name, "max_steps") == 0) return DGM_OK;
     if (strcmp(name, "checkpoint_every") == 0 && !averages) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_INPUT, "%s: the run had %s = %s up to step %" PRId64 " and %s after it: no run with one set of settings is the same",
-                    r->path, name, json_is_string(was) ? json_string_value(was) : "(unset)", until,
-                    json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
+    return dgm_text_printf(why, "%sthe run had %s = %s up to step %" PRId64 " and %s after it", joint(why), name,
+                           json_is_string(was) ? json_string_value(was) : "(unset)", until,
+                           json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
 }
 
 /* A run that came to its end and was then trained further has validated and logged there.  A run that goes through does so only at its own steps. */
-static dgm_err check_end(const dgm_repeat *r, const json_t *was, int64_t ended_at)
+static dgm_err check_end(const json_t *was, int64_t ended_at, dgm_text *why)
 {
-    int64_t validates = number_of(json_object_get(was, "settings"), "validate_every"),
-            logs = number_of(json_object_get(was, "settings"), "log_every");
-    bool own_step = validates > 0 && ended_at % validates == 0 && logs > 0 && ended_at % logs == 0;
-    if (own_step) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_INPUT,
-                    "%s: the run ended at step %" PRId64 ", where it validated, and was then trained further; a run that goes through validates at "
-                    "multiples of validate_every = %" PRId64 " only (and logs at those of log_every = %" PRId64
-                    "): no run without that stop is the same",
-                    r->path, ended_at, validates, logs);
+    int64_t validates = dgm_run_record_number(json_object_get(was, "settings"), "validate_every"),
+            logs = dgm_run_record_number(json_object_get(was, "settings"), "log_every");
+    if (validates <= 0 || ended_at % validates != 0)
+        DGM_TRY(dgm_text_printf(why, "%sthe run ended at step %" PRId64 ", where it validated, and was then trained further; a run that goes through "
+                                "validates at multiples of validate_every = %" PRId64 " only", joint(why), ended_at, validates));
+    if (logs <= 0 || ended_at % logs != 0)
+        DGM_TRY(dgm_text_printf(why, "%sthe run ended at step %" PRId64 ", which it logged, and was then trained further; a run that goes through "
+                                "logs multiples of log_every = %" PRId64 " only", joint(why), ended_at, logs));
+    return DGM_OK;
 }
 
-static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t until, int64_t last)
+static dgm_err check_machine(const dgm_repeat *r, const json_t *was, int64_t until, dgm_text *why)
+{
+    const json_t *before = json_object_get(was, "layout"), *after = json_object_get(r->record, "layout");
+    const char *kernels = text_of(was, "gemm"), *last = text_of(r->record, "gemm");
+    int64_t dp = number_in(before, "dp"), tp = number_in(before, "tp"), dp_after = number_in(after, "dp"), tp_after = number_in(after, "tp");
+    if (strcmp(kernels, last) != 0)
+        DGM_TRY(dgm_text_printf(why, "%sits matrix products were by %s up to step %" PRId64 " and by %s after it", joint(why), kernels, until, last));
+    if (is_fast(json_object_get(was, "settings")) && (dp != dp_after || tp != tp_after))
+        DGM_TRY(dgm_text_printf(why, "%swith reduction = fast, whose bits depend on the layout, it had dp %" PRId64 " x tp %" PRId64
+                                " up to step %" PRId64 " and dp %" PRId64 " x tp %" PRId64 " after it",
+                                joint(why), dp, tp, until, dp_after, tp_after));
+    return DGM_OK;
+}
+
+static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t until, int64_t last, dgm_text *why)
 {
     json_t *was = dgm_run_record_of_start(r->record, start), *value;
-    const json_t *end = json_object_get(start, "ended_at");
     const char *name;
     dgm_err err = DGM_OK;
     json_object_foreach(json_object_get(start, "settings"), name, value)
     {
-        if (err == DGM_OK) err = check_setting(r, name, value, until);
+        if (err == DGM_OK) err = check_setting(r, name, value, until, why);
     }
-    int64_t ended_at = json_is_integer(end) ? json_integer_value(end) : 0;
-    if (number_of(json_object_get(was, "settings"), "max_steps") == until) ended_at = until; /* killed before it wrote that down */
-    if (err == DGM_OK && ended_at > 0 && ended_at < last) err = check_end(r, was, ended_at);
-    bool other_kernels = strcmp(text_of(was, "gemm"), text_of(r->record, "gemm")) != 0;
-    bool other_layout = !json_equal(json_object_get(was, "layout"), json_object_get(r->record, "layout"));
-    if (err == DGM_OK && (other_kernels || (is_fast(json_object_get(was, "settings")) && other_layout)))
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s: the run had other %s up to step %" PRId64 " than after it: no run on one of them is the same", r->path,
-                       other_kernels ? "kernels" : "ranks (with --reduction fast)", until);
+    int64_t ended_at = number_in(start, "ended_at");
+    if (dgm_run_record_number(json_object_get(was, "settings"), "max_steps") == until) ended_at = until; /* killed before it wrote that down */
+    if (err == DGM_OK && ended_at > 0 && ended_at < last) err = check_end(was, ended_at, why);
+    if (err == DGM_OK) err = check_machine(r, was, until, why);
     json_decref(was);
     return err;
 }
 
-static dgm_err check_course(const dgm_repeat *r, const char *dir)
+static dgm_err refuse(const dgm_repeat *r, const char *why, bool idle_end)
+{
+    if (idle_end) /* its settings count for nothing, but stand in the record */
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: %s. The last start made no updates: start the run once more as before it, with --resume auto, and repeat "
+                        "it then", r->path, why);
+    return DGM_FAIL(DGM_ERR_INPUT, "%s: %s: no run that goes through is the same. Train one by hand, and see with dragoman compare how far both "
+                    "are the same", r->path, why);
+}
+
+/* The run up to a start that went on from a checkpoint of another folder. */
+static dgm_err refuse_branch(const dgm_repeat *r, const json_t *start)
+{
+    char *from = dgm_run_record_text(start, NULL, "from");
+    int64_t end = number_in(json_object_get(r->record, "result"), "step");
+    dgm_err err = DGM_FAIL(DGM_ERR_INPUT, "%s: up to step %" PRId64 " the run lay in another folder, and its metrics with it (it went on from %s): "
+                           "train that one to step %" PRId64 " (--resume auto, --max-steps) and repeat it instead",
+                           r->path, number_in(start, "after_step"), from != NULL ? from : "a checkpoint there", end);
+    free(from);
+    return err;
+}
+
+static dgm_err check_course(const dgm_repeat *r)
 {
     const json_t *starts = json_object_get(r->record, "starts"), *result = json_object_get(r->record, "result");
-    if (!json_is_object(result) && !dgm_io_holds(dir, "model.safetensors"))
+    if (text_of(result, "model")[0] == '\0' && !dgm_io_holds(r->dir, "model.safetensors"))
         return DGM_FAIL(DGM_ERR_INPUT,
                         "%s has no result: the run has not ended yet, so there is nothing to repeat it for; finish it with --resume auto", r->path);
-    const json_t *first = json_array_get(starts, 0);
-    if (starts != NULL && (json_integer_value(json_object_get(first, "after_step")) != 0 || json_object_get(first, "from") != NULL))
-        return DGM_FAIL(DGM_ERR_INPUT, "%s: nothing is known of the run before step %lld: it cannot be repeated from here", r->path,
-                        (long long)json_integer_value(json_object_get(first, "after_step")));
-    int64_t last = json_is_object(result) ? json_integer_value(json_object_get(result, "step")) : INT64_MAX;
-    for (size_t i = 1; i < json_array_size(starts); i++) {
-        const json_t *next = json_array_get(starts, i);
-        int64_t until = json_integer_value(json_object_get(next, "after_step"));
-        if (json_object_get(next, "from") != NULL)
-            return DGM_FAIL(DGM_ERR_INPUT,
-                            "%s: up to step %" PRId64 " the run lay in another folder, and its metrics with it: repeat that one, with max_steps = %s",
-                            r->path, until, text_of(json_object_get(r->record, "settings"), "max_steps"));
-        DGM_TRY(check_start(r, json_array_get(starts, i - 1), until, last));
+    for (size_t i = 0; i < json_array_size(starts); i++)
+        if (json_object_get(json_array_get(starts, i), "from") != NULL) return refuse_branch(r, json_array_get(starts, i));
+    int64_t first = number_in(json_array_get(starts, 0), "after_step"), last = json_is_object(result) ? number_in(result, "step") : INT64_MAX;
+    if (first != 0)
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: nothing is known of the run before step %" PRId64 ", as its run.json was lost then: train one by hand, "
+                        "and see with dragoman compare how far both are the same", r->path, first);
+    dgm_text why = {0};
+    int64_t until = 0;
+    dgm_err err = DGM_OK;
+    for (size_t i = 1; err == DGM_OK && i < json_array_size(starts); i++) {
+        until = number_in(json_array_get(starts, i), "after_step");
+        err = check_start(r, json_array_get(starts, i - 1), until, last, &why);
     }
-    return DGM_OK;
+    if (err == DGM_OK && why.text != NULL) err = refuse(r, why.text, until == last);
+    dgm_text_fini(&why);
+    return err;
 }
 
 /* ---- can it be repeated here? ---- */
 
-/* What was otherwise, but is not known to change bits: said once. */
-static void warn_of_build(const dgm_repeat *r)
+/* What was otherwise, but is not known to change bits: said once.  So may be what was otherwise within the run; a last start that made no updates
+ * does not count. */
+static void warn_of_builds(const dgm_repeat *r)
 {
-    const json_t *libraries = json_object_get(r->record, "libraries");
-    char executable[DGM_SHA256_HEX] = "";
-    bool by_blis = strcmp(text_of(r->record, "gemm"), "fma") != 0; /* our kernels give the same bits in all families */
-    bool same_file = dgm_sha256_file("/proc/self/exe", executable) == DGM_OK && strcmp(text_of(r->record, "executable"), executable) == 0;
-    const struct { const char *name, *was, *is; } parts[] = {{"Dragoman", text_of(r->record, "version"), PACKAGE_VERSION},
-                                                             {"compiler", text_of(r->record, "compiler"), __VERSION__},
-                                                             {"BLIS", by_blis ? text_of(libraries, "blis") : "", dgm_gemm_version()},
-                                                             {"C library", text_of(libraries, "libc"), gnu_get_libc_version()}};
-    int n = 0;
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        if (parts[i].was[0] == '\0' || strcmp(parts[i].was, parts[i].is) == 0) continue;
-        dgm_log(DGM_LOG_WARN, "the run had %s %s, here it is %s: the same bits are not promised", parts[i].name, parts[i].was, parts[i].is);
-        n++;
-    }
-    if (n == 0 && !same_file) dgm_log(DGM_LOG_INFO, "the program is another build of the same version than the run had");
+    const json_t *starts = json_object_get(r->record, "starts"), *result = json_object_get(r->record, "result");
+    size_t n = json_array_size(starts);
+    if (n > 1 && result != NULL && number_in(json_array_get(starts, n - 1), "after_step") == number_in(result, "step")) n--;
+    for (size_t i = 1; i < n; i++) dgm_run_record_warn_of_build(r->record, i, "a repetition has one build");
+    json_t *was = dgm_run_record_of_start(r->record, n > 0 ? json_array_get(starts, n - 1) : NULL), *is = dgm_run_record_build();
+    dgm_run_record_warn_of_other(was, is, "the run had", "here it is", "the same bits are not promised");
+    json_decref(was);
+    json_decref(is);
 }
 
 static const char *whose(const char *gemm) { return strcmp(gemm, "fma") == 0 ? "Dragoman's kernels, " : "BLIS's kernels for "; }
@@ -162,7 +179,7 @@ static dgm_err check_kernels(const dgm_repeat *r, const dgm_config *config)
 static dgm_err check_layout(const dgm_repeat *r, const dgm_grid *world, const dgm_config *config)
 {
     const json_t *layout = json_object_get(r->record, "layout");
-    int64_t dp = json_integer_value(json_object_get(layout, "dp")), tp = json_integer_value(json_object_get(layout, "tp"));
+    int64_t dp = number_in(layout, "dp"), tp = number_in(layout, "tp");
     if (!is_fast(json_object_get(r->record, "settings")) || (world->size == dp * tp && dgm_config_int(config, "tp") == tp)) return DGM_OK;
     return DGM_FAIL(DGM_ERR_USAGE, "the run had reduction = fast, whose bits depend on the layout: start it on %" PRId64 " ranks with --tp %" PRId64,
                     dp * tp, tp);
@@ -280,11 +297,11 @@ static dgm_err take_settings(const dgm_repeat *r, dgm_config *config)
 
 /* ---- beginning ---- */
 
-static dgm_err check_out(const dgm_config *config, const char *dir)
+static dgm_err check_out(const dgm_repeat *r, const dgm_config *config)
 {
     DGM_TRY(dgm_config_require(config, "out"));
     const char *out = dgm_config_text(config, "out");
-    return dgm_io_same(out, dir) ? DGM_FAIL(DGM_ERR_USAGE, "--out %s is the folder of the run to repeat: choose another one", out) : DGM_OK;
+    return dgm_io_same(out, r->dir) ? DGM_FAIL(DGM_ERR_USAGE, "--out %s is the folder of the run to repeat: choose another one", out) : DGM_OK;
 }
 
 static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
@@ -293,11 +310,12 @@ static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
     if (dgm_config_has(config, "config"))
         return DGM_FAIL(DGM_ERR_USAGE, "--config with --repeat: the settings are those of the run");
     r->path = dgm_io_is_dir(given) ? dgm_io_join(given, "run.json") : strdup(given);
-    if (r->path == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
-    char *dir = folder_of(r->path);
-    dgm_err err = dir != NULL ? check_out(config, dir) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
+    char *copy = r->path != NULL ? strdup(r->path) : NULL;
+    r->dir = copy != NULL ? strdup(dirname(copy)) : NULL;
+    free(copy);
+    dgm_err err = r->dir != NULL ? check_out(r, config) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", given);
     if (err == DGM_OK) err = dgm_error_context(dgm_run_record_read(r->path, &r->record), "--repeat");
-    if (err == DGM_OK) err = check_course(r, dir);
+    if (err == DGM_OK) err = check_course(r);
     if (err == DGM_OK) err = check_given(r, config);
     if (err == DGM_OK) err = take_settings(r, config);
     if (err == DGM_OK) err = check_kernels(r, config);
@@ -306,8 +324,7 @@ static dgm_err begin(dgm_config *config, const dgm_grid *world, dgm_repeat *r)
     if (err == DGM_OK) err = find_init(r, config);
     if (err == DGM_OK && world->rank == 0) err = check_data(r, config);
     if (err == DGM_OK && world->rank == 0) err = check_init(r, config);
-    if (err == DGM_OK && world->rank == 0) warn_of_build(r);
-    free(dir);
+    if (err == DGM_OK && world->rank == 0) warn_of_builds(r);
     return err;
 }
 
@@ -325,63 +342,6 @@ void dgm_repeat_fini(dgm_repeat *repeat)
 {
     json_decref(repeat->record);
     free(repeat->path);
+    free(repeat->dir);
     *repeat = (dgm_repeat){0};
-}
-
-/* ---- the end ---- */
-
-/* The hash of one of the files: as it was recorded, or of the file itself where that was not done.  *is_there: the file still is, as it was. */
-static dgm_err hash_of(const json_t *record, const char *dir, const char *file, const char *name, char *hex, bool *is_there)
-{
-    const char *recorded = text_of(json_object_get(record, "result"), name);
-    char now[DGM_SHA256_HEX] = "", *path = dgm_io_join(dir, file);
-    dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", dir);
-    bool exists = path != NULL && dgm_io_exists(path);
-    if (err == DGM_OK && exists) err = dgm_sha256_file(path, now);
-    if (err == DGM_OK) {
-        snprintf(hex, DGM_SHA256_HEX, "%s", recorded[0] != '\0' ? recorded : now);
-        *is_there = exists && strcmp(hex, now) == 0;
-        if (exists && !*is_there) dgm_log(DGM_LOG_WARN, "%s is not what it was when training ended: what run.json recorded then counts", path);
-    }
-    free(path);
-    return err;
-}
-
-/* Where they part, from the files: those of the first run may be gone, and a changed one would mislead. */
-static dgm_err tell_where(const char *dir, const char *out, bool files_there)
-{
-    dgm_comparison comparison;
-    if (!files_there)
-        return DGM_FAIL(DGM_ERR_DIFFERENT, "the result is not that of the run; the files of %s are not there any more to see where they part", dir);
-    DGM_TRY(dgm_compare(dir, out, &comparison));
-    dgm_comparison_print(&comparison, stdout);
-    dgm_comparison_fini(&comparison);
-    return DGM_FAIL(DGM_ERR_DIFFERENT, "the result is not that of the run, as told above");
-}
-
-dgm_err dgm_repeat_compare(const dgm_repeat *repeat, const char *out)
-{
-    static const struct {
-        const char *file, *name;
-    } files[] = {{"model.safetensors", "model"}, {"metrics.jsonl", "metrics"}, {"trace.jsonl", "trace"}};
-    json_t *record = NULL;
-    char *dir = folder_of(repeat->path);
-    bool same = true, all_there = true;
-    dgm_err err = dir != NULL ? dgm_run_record_read(out, &record) : DGM_FAIL(DGM_ERR_NOMEM, "path %s", repeat->path);
-    for (int i = 0; i < 3 && err == DGM_OK; i++) {
-        char was[DGM_SHA256_HEX] = "", is[DGM_SHA256_HEX] = "";
-        bool was_there = false, is_there = false;
-        err = hash_of(repeat->record, dir, files[i].file, files[i].name, was, &was_there);
-        if (err == DGM_OK) err = hash_of(record, out, files[i].file, files[i].name, is, &is_there);
-        if (err != DGM_OK || was[0] == '\0' || is[0] == '\0') continue; /* a trace that one of them did not write */
-        bool equal = strcmp(was, is) == 0;
-        printf("%-18s %-14s %s\n", files[i].file, equal ? "identical" : "not identical", is);
-        same = same && equal;
-        all_there = all_there && (was_there || i == 2);
-    }
-    if (err == DGM_OK && !same) err = tell_where(dir, out, all_there);
-    else if (err == DGM_OK) printf("identical: %s repeats %s\n", out, dir);
-    json_decref(record);
-    free(dir);
-    return err;
 }

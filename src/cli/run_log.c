@@ -34,23 +34,29 @@ struct dgm_run_log {
     dgm_step_time window, total;        /* sums of means over the ranks, since the last line and of the whole run */
 };
 
-/* Keeps the lines whose "step" is at most `step`; a torn last line goes. */
+/* Whether that is a line of at most `step`. */
+static bool is_kept(const char *line, size_t n, int64_t step)
+{
+    json_t *json = json_loadb(line, n, 0, NULL);
+    const json_t *number = json_object_get(json, "step");
+    bool keep = json_is_integer(number) && json_integer_value(number) <= step;
+    json_decref(json);
+    return keep;
+}
+
+/* Keeps the lines whose "step" is at most `step`; a damaged one goes, those behind it stay. */
 static dgm_err cut_back(const char *path, int64_t step)
 {
     char *text;
     size_t n, kept = 0;
     if (!dgm_io_exists(path)) return DGM_OK;
     DGM_TRY(dgm_io_read_file(path, &text, &n));
-    for (size_t at = 0; at < n;) {
-        char *end = memchr(text + at, '\n', n - at);
-        if (end == NULL) break;
-        size_t next = (size_t)(end - text) + 1;
-        json_t *line = json_loadb(text + at, next - at, 0, NULL);
-        const json_t *number = json_object_get(line, "step");
-        bool keep = json_is_integer(number) && json_integer_value(number) <= step;
-        json_decref(line);
-        if (!keep) break;
-        kept = at = next;
+    for (size_t at = 0, bytes; at < n; at += bytes) {
+        const char *end = memchr(text + at, '\n', n - at);
+        bytes = end != NULL ? (size_t)(end - text) + 1 - at : n - at;
+        if (end == NULL || !is_kept(text + at, bytes, step)) continue;
+        memmove(text + kept, text + at, bytes);
+        kept += bytes;
     }
     dgm_err err = kept == n ? DGM_OK : dgm_io_write_file(path, text, kept);
     free(text);

@@ -12,6 +12,7 @@
 #include "dgm/json_text.h"
 #include "dgm/link.h"
 #include "dgm/log.h"
+#include "dgm/log_gaps.h"
 #include "dgm/machine.h"
 #include "dgm/prepare.h"
 
@@ -64,6 +65,12 @@ char *dgm_run_record_text(const json_t *record, const char *object, const char *
     const json_t *in = object != NULL ? json_object_get(record, object) : record;
     const char *string = json_string_value(json_object_get(in, field));
     return string != NULL ? dgm_json_text_bytes(string) : NULL;
+}
+
+int64_t dgm_run_record_number(const json_t *settings, const char *name)
+{
+    const char *text = json_string_value(json_object_get(settings, name));
+    return text != NULL ? strtoll(text, NULL, 10) : 0;
 }
 
 /* ---- earlier starts ---- */
@@ -120,7 +127,8 @@ static json_t *start_apart(const json_t *was, const json_t *is, const json_t *st
     return apart;
 }
 
-/* The starts before this one that still count: those whose updates it builds on.  If the run had come to its end, that was in the last of them. */
+/* The starts before this one that still count: those whose updates it builds on.  If the run had come to its end, that was in the last of
+ * them; one that made no updates only made a result of what was there. */
 static json_t *earlier_starts(const json_t *before, const json_t *now, int64_t step)
 {
     json_t *list = json_array(), *start;
@@ -135,8 +143,46 @@ static json_t *earlier_starts(const json_t *before, const json_t *now, int64_t s
         json_decref(was);
     }
     json_t *last = json_array_get(list, json_array_size(list) - 1);
-    if (last != NULL && json_is_integer(ended) && json_integer_value(ended) <= step) json_object_set(last, "ended_at", (json_t *)ended);
+    bool counts = json_array_size(list) == json_array_size(starts);
+    if (last != NULL && counts && json_is_integer(ended) && json_integer_value(ended) <= step) json_object_set(last, "ended_at", (json_t *)ended);
     return list;
+}
+
+/* ---- other builds ---- */
+
+static const char *text_in(const json_t *record, const char *object, const char *field)
+{
+    const char *text = json_string_value(json_object_get(object != NULL ? json_object_get(record, object) : record, field));
+    return text != NULL ? text : "";
+}
+
+void dgm_run_record_warn_of_other(const json_t *was, const json_t *is, const char *had, const char *has, const char *so)
+{
+    static const struct {
+        const char *what, *object, *field;
+    } parts[] = {{"Dragoman", NULL, "version"}, {"compiler", NULL, "compiler"}, {"BLIS", "libraries", "blis"}, {"C library", "libraries", "libc"}};
+    bool by_blis = strcmp(text_in(was, NULL, "gemm"), "fma") != 0; /* our kernels give the same bits in all families */
+    int n = 0;
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        const char *before = text_in(was, parts[i].object, parts[i].field), *now = text_in(is, parts[i].object, parts[i].field);
+        if (before[0] == '\0' || strcmp(before, now) == 0 || (strcmp(parts[i].what, "BLIS") == 0 && !by_blis)) continue;
+        dgm_log(DGM_LOG_WARN, "%s %s %s, %s %s: %s", had, parts[i].what, before, has, now, so);
+        n++;
+    }
+    const char *before = text_in(was, NULL, "executable"), *now = text_in(is, NULL, "executable");
+    if (n == 0 && before[0] != '\0' && strcmp(before, now) != 0)
+        dgm_log(DGM_LOG_WARN, "%s another build of this version (its file has the sha256 %.12s..., %s %.12s...): %s", had, before, has, now, so);
+}
+
+void dgm_run_record_warn_of_build(const json_t *record, size_t start, const char *so)
+{
+    const json_t *starts = json_object_get(record, "starts"), *next = json_array_get(starts, start);
+    char had[64];
+    json_t *was = dgm_run_record_of_start(record, json_array_get(starts, start - 1)), *is = dgm_run_record_of_start(record, next);
+    snprintf(had, sizeof had, "up to step %lld the run had", (long long)json_integer_value(json_object_get(next, "after_step")));
+    dgm_run_record_warn_of_other(was, is, had, "after it", so);
+    json_decref(was);
+    json_decref(is);
 }
 
 /* The folder of the run that a checkpoint belongs to: two above it.  The caller frees it; NULL: there is none. */
@@ -202,17 +248,42 @@ static json_t *path_json(const char *path)
     return string;
 }
 
-static json_t *machine_json(const dgm_run_facts *f, json_t *hosts)
+json_t *dgm_run_record_build(void)
 {
-    char cpu[128], mpi[64], executable[DGM_SHA256_HEX] = "unknown";
-    dgm_machine_cpu(cpu, sizeof cpu);
+    char mpi[64], executable[DGM_SHA256_HEX] = "unknown";
     dgm_link_mpi_version(mpi, sizeof mpi);
     if (dgm_sha256_file("/proc/self/exe", executable) != DGM_OK) snprintf(executable, sizeof executable, "unknown");
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:{s:s, s:s, s:s}}", "version", PACKAGE_VERSION, "compiler", __VERSION__, "executable", executable,
+                     "kernels", dgm_elem_family(), "gemm", dgm_gemm_family(), "libraries", "blis", dgm_gemm_version(), "libc",
+                     gnu_get_libc_version(), "mpi", mpi);
+}
+
+static json_t *machine_json(const dgm_run_facts *f, json_t *hosts)
+{
+    char cpu[128];
+    dgm_machine_cpu(cpu, sizeof cpu);
     const char *bf16 = strcmp(dgm_config_text(f->config, "precision"), "bf16") == 0 ? dgm_gemm_bf16_family() : NULL;
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*, s:{s:s, s:s, s:s}, s:s, s:o, s:{s:i, s:i, s:i}}", "version", PACKAGE_VERSION, "compiler", __VERSION__,
-                     "executable", executable, "kernels", dgm_elem_family(), "gemm", dgm_gemm_family(), "gemm_bf16", bf16, "libraries", "blis",
-                     dgm_gemm_version(), "libc", gnu_get_libc_version(), "mpi", mpi, "cpu", cpu, "hosts", hosts, "layout", "dp", f->grid->dp_size, "tp",
-                     f->grid->tp_size, "threads", f->threads);
+    json_t *json = dgm_run_record_build(),
+           *rest = json_pack("{s:s*, s:s, s:o, s:{s:i, s:i, s:i}}", "gemm_bf16", bf16, "cpu", cpu, "hosts", hosts, "layout", "dp", f->grid->dp_size,
+                             "tp", f->grid->tp_size, "threads", f->threads);
+    if (json != NULL && json_object_update(json, rest) != 0) {
+        json_decref(json);
+        json = NULL;
+    }
+    json_decref(rest);
+    return json;
+}
+
+/* Tells of another build than that of the start before, and of logs that were damaged since, while somebody may still put them back. */
+static dgm_err tell_changes(const char *run, const json_t *record, int64_t step)
+{
+    dgm_log_gap gap[DGM_LOG_N];
+    size_t n_starts = json_array_size(json_object_get(record, "starts"));
+    if (n_starts > 1)
+        dgm_run_record_warn_of_build(record, n_starts - 1, "the result may be none that one build makes alone (run.json records it)");
+    DGM_TRY(dgm_log_gaps_find(run, record, step, gap));
+    dgm_log_gaps_warn(run, gap, 0);
+    return DGM_OK;
 }
 
 static dgm_err write_record(const char *run, const json_t *record)
@@ -256,7 +327,8 @@ dgm_err dgm_run_record_write(const char *run, const dgm_run_facts *facts)
     dgm_err err = DGM_OK;
     if (facts->grid->rank == 0) {
         json_t *record = record_json(run, facts, hosts);
-        err = write_record(run, record);
+        err = record != NULL ? tell_changes(run, record, facts->step) : DGM_OK;
+        if (err == DGM_OK) err = write_record(run, record);
         json_decref(record);
     }
     return dgm_coll_agree(facts->grid, DGM_AXIS_WORLD, err);
@@ -276,6 +348,18 @@ static dgm_err add_hash(json_t *result, const char *run, const char *file, const
     return err;
 }
 
+/* What the logs lack, from before this start or since. */
+static dgm_err add_gaps(json_t *result, const char *run, const json_t *record, int64_t step)
+{
+    const json_t *starts = json_object_get(record, "starts"), *last = json_array_get(starts, json_array_size(starts) - 1);
+    dgm_log_gap gap[DGM_LOG_N];
+    DGM_TRY(dgm_log_gaps_find(run, record, step, gap));
+    dgm_log_gaps_warn(run, gap, json_integer_value(json_object_get(last, "after_step"))); /* of those before it was warned */
+    json_t *lost = dgm_log_gaps_json(gap);
+    if (lost != NULL) json_object_set_new(result, "lost", lost);
+    return DGM_OK;
+}
+
 dgm_err dgm_run_record_result(const char *run, int64_t step)
 {
     json_t *record = NULL, *result = json_pack("{s:I}", "step", (json_int_t)step);
@@ -288,6 +372,7 @@ dgm_err dgm_run_record_result(const char *run, int64_t step)
     if (err == DGM_OK) err = add_hash(result, run, "model.safetensors", "model");
     if (err == DGM_OK) err = add_hash(result, run, "metrics.jsonl", "metrics");
     if (err == DGM_OK) err = add_hash(result, run, "trace.jsonl", "trace");
+    if (err == DGM_OK) err = add_gaps(result, run, record, step);
     if (err == DGM_OK) {
         json_object_set(record, "result", result);
         err = write_record(run, record);

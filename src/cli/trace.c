@@ -33,7 +33,8 @@ int64_t dgm_trace_line_step(const char *line)
 
 /* ---- cutting back ---- */
 
-/* How many bytes of the file are lines of at most `step`, and the last of these (the caller frees it; NULL: none).  A torn line is none. */
+/* How many bytes of the file are lines of at most `step`, and the last of these (the caller frees it; NULL: none).  A torn line is none, and
+ * without a header the file is no trace. */
 static dgm_err measure(const char *path, int64_t step, int64_t *kept, int64_t *all, char **last)
 {
     FILE *file = fopen(path, "re");
@@ -45,6 +46,7 @@ static dgm_err measure(const char *path, int64_t step, int64_t *kept, int64_t *a
     while ((n = getline(&line, &room, file)) > 0) {
         int64_t number = dgm_trace_line_step(line);
         if (line[n - 1] != '\n' || number < 0 || number > step) break;
+        if (at == 0 && strstr(line, "\"tensors\":") == NULL) break;
         at += n;
         char *line_room = line;
         size_t line_bytes = room;
@@ -79,7 +81,9 @@ dgm_err dgm_trace_cut_back(const char *run, int64_t step)
     char *path = trace_path(run), *last = NULL;
     if (path == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run);
     dgm_err err = DGM_OK;
-    if (dgm_io_exists(path)) err = step == 0 ? dgm_io_remove_tree(path) : cut(path, step, &last);
+    bool there = dgm_io_exists(path);
+    if (there && step > 0) err = cut(path, step, &last);
+    if (there && err == DGM_OK && last == NULL) err = dgm_io_remove_tree(path);
     free(last);
     free(path);
     return err;
