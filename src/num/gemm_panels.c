@@ -19,8 +19,9 @@
 enum { HUGE_PAGE = 2 << 20 };
 enum { SLAB_WORDS = 2048, STRIP_WORDS = 160 << 10, WHOLE_WORDS = (1 << 20) + (128 << 10), PANELS_AT_ONCE = 8 };
 
-/* Rows of a that lie at most so far apart are read where they are: farther ones fall into the same sets of the L1 cache. */
-enum { DIRECT_STRIDE = 768 };
+/* Rows of a are read where they are if the lines that a tile walks along at the same time lie in this many sets of the L1 cache or more, of its 64 (so
+ * many on the processors of the last ten years): with rows 1,024 floats apart all of them would share one set. */
+enum { L1_SETS = 64, LINE_FLOATS = 16, DIRECT_SETS = 2 };
 
 /* Behind each panel, for a kernel's last store to run into; the next panel begins in another cache set. */
 enum { SLACK_WORDS = 16 };
@@ -168,6 +169,19 @@ static void multiply_chunk(const product *p, int n_threads)
     for (int64_t i = 0; i < n_strips; i++) multiply_strip(p, i * p->strip_rows, strips);
 }
 
+/* Whether n rows, row_stride floats apart, spread over DIRECT_SETS sets of the L1 cache. */
+static bool spread(int64_t row_stride, int n)
+{
+    bool used[L1_SETS] = {false};
+    int n_used = 0;
+    for (int i = 0; i < n; i++) {
+        int64_t set = i * row_stride / LINE_FLOATS % L1_SETS;
+        n_used += !used[set];
+        used[set] = true;
+    }
+    return n_used >= DIRECT_SETS;
+}
+
 static int64_t panel_words(int width, int64_t n_words) { return n_words * width + SLACK_WORDS; }
 
 /* All parts within one slab. */
@@ -177,7 +191,7 @@ static void multiply(const dgm_product_kernels *kernels, const dgm_operand *a, c
     bool whole_a = a->n <= b->n;
     product p = {.kernels = kernels, .whole = whole_a ? a : b, .strips = whole_a ? b : a, .strips_are_a = !whole_a, .start = start,
                  .n_parts = n_parts, .continues = continues, .c = c, .ldc = ldc, .packed = panels_memory(n_threads)};
-    p.direct = kernels->tile_of_rows != NULL && p.strips_are_a && a->k_stride == 1 && a->row_stride <= DIRECT_STRIDE;
+    p.direct = kernels->tile_of_rows != NULL && p.strips_are_a && a->k_stride == 1 && spread(a->row_stride, kernels->rows);
     int64_t n_words = 0;
     for (int i = 0; i < n_parts; i++) n_words += p.n_words[i] = words(kernels, start[i + 1] - start[i]);
     p.whole_width = whole_a ? kernels->rows : kernels->columns;
