@@ -1,6 +1,8 @@
 /* Two sides read in step, or one file of pairs, and what disqualifies a pair before it has tokens. */
 #include "dgm/audit.h"
 
+#include "dgm/stop.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -156,6 +158,7 @@ static dgm_err next_aligned(dgm_audit *a, dgm_audit_pair *pair, dgm_audit_verdic
 
 dgm_err dgm_audit_next(dgm_audit *a, dgm_audit_pair *pair, dgm_audit_verdict *verdict, bool *more)
 {
+    DGM_TRY(dgm_stop_check());
     DGM_TRY(a->tsv ? next_tsv(a, pair, verdict, more) : next_aligned(a, pair, verdict, more));
     a->n_read += *more;
     return DGM_OK;

@@ -58,6 +58,26 @@ says "dragoman ending: stopped and saved" 1
 runs 2 "$mpirun" -n 3 "$ending" mpi --hwo x
 says "dragoman ending: unknown option --hwo; did you mean --how?" 1
 
+# ---- a signal that comes before training ----
+
+runs 75 "$ending" mpi --how early
+runs 75 "$mpirun" -n 2 "$ending" mpi --how early
+
+mkfifo text
+# Text comes until nobody reads it any more: rank 0 stops in the middle of it, the other rank waits meanwhile.
+printf 'a b\nb c\n' >valid
+"$mpirun" -n 2 "$dragoman" train --src text --tgt valid --valid-src valid --valid-tgt valid --out early >out 2>err &
+told=$!
+exec 3>text
+kill -USR1 $told
+(i=0; while [ $i -lt 2000 ] && echo "a b" >&3; do i=$((i + 1)); sleep 0.01; done) 2>/dev/null
+exec 3>&-
+wait $told
+equal $? 75 "told to stop while text is read: exit code 75"
+says "dragoman train: stopped by a signal before the first update" 1
+[ ! -e early ]
+result $? "and nothing is left of it"
+
 runs 2 env SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0 "$ending" mpi
 says "srun --mpi=pmix" 1
 runs 2 env SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=1 "$ending" mpi

@@ -6,6 +6,7 @@
 
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/stop.h"
 #include "dgm/timer.h"
 
 #include <mpi.h>
@@ -19,7 +20,6 @@ static const double MEETING_S = 5;
 
 static const char *own_name = "dragoman";
 static bool mpi_runs;
-static volatile sig_atomic_t stop_asked;
 
 #ifdef __SANITIZE_ADDRESS__
 /* Open MPI's plugins stay loaded, so that the leak checker can tell by name what is theirs (tests/lsan.supp). */
@@ -44,24 +44,6 @@ static void die(const char *message)
     if (mpi_runs) MPI_Abort(MPI_COMM_WORLD, 1);
     abort();
 }
-
-/* ---- the wish to stop ---- */
-
-static void note_signal(int number)
-{
-    (void)number;
-    stop_asked = 1;
-}
-
-void dgm_cli_catch_stop(void)
-{
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL);
-}
-
-bool dgm_cli_stop_asked(void) { return stop_asked != 0; }
 
 /* ---- MPI ---- */
 
@@ -143,6 +125,7 @@ int dgm_cli_run(const dgm_cli_command *command, int argc, char **argv)
 {
     int status;
     dgm_config *config = NULL;
+    if (command->stops) dgm_stop_catch(); /* first of all: a signal may come at any moment */
     own_name = command->name;
     dgm_error_set_fatal_handler(die);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like a full disk, told with the path */
