@@ -58,6 +58,20 @@ says "dragoman ending: stopped and saved" 1
 runs 2 "$mpirun" -n 3 "$ending" mpi --hwo x
 says "dragoman ending: unknown option --hwo; did you mean --how?" 1
 
+# ---- the environment ----
+
+runs 2 env DRAGOMAN_KERNELS=foo "$ending" serial
+says "dragoman ending: DRAGOMAN_KERNELS=foo in the environment: no kernel family has that name; expected one of those that can be had here (" 1
+says "portable), or unset it" 1
+runs 2 "$mpirun" -n 2 env DRAGOMAN_GEMM=bliss "$ending" mpi
+says "dragoman ending: DRAGOMAN_GEMM=bliss in the environment: expected blis, or unset it" 1
+runs 2 env DRAGOMAN_BF16=off "$dragoman" train --data data --out refused
+says "dragoman train: DRAGOMAN_BF16=off in the environment: expected none, or unset it" 1
+runs 0 env DRAGOMAN_KERNELS= DRAGOMAN_GEMM= DRAGOMAN_BF16= "$ending" serial
+for family in portable avx2 avx512; do # either there, or not there and named so
+    if DRAGOMAN_KERNELS=$family "$ending" serial >out 2>err; then prints "result" 1; else says "does not have that kernel family" 1; fi
+done
+
 # ---- a signal that comes before training ----
 
 runs 75 "$ending" mpi --how early

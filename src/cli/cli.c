@@ -4,6 +4,7 @@
  * long: when these do not come, they hang in a collective that the failed rank will never enter, and MPI_Abort ends them. */
 #include "dgm/cli.h"
 
+#include "dgm/gemm.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
 #include "dgm/stop.h"
@@ -133,6 +134,7 @@ int dgm_cli_run(const dgm_cli_command *command, int argc, char **argv)
     if (err == DGM_OK) err = dgm_config_parse(config, argc, argv, command->max_operands);
     bool help = err == DGM_OK && dgm_config_help_asked(config);
     if (help) dgm_config_print_help(config, stdout, command->name, command->synopsis, command->summary, command->unlisted);
+    if (err == DGM_OK && !help) err = dgm_gemm_check_environment();
     if (!help && command->uses_mpi) {
         status = run_with_mpi(command, config, err);
     } else {
