@@ -13,6 +13,42 @@ static dgm_config *parse(int argc, char *const *argv)
     return config;
 }
 
+/* The default of 8 heads is 8 pieces, whether it is told or not. */
+static void check_virtual_tp(void)
+{
+    char *told_words[] = {"train", "--virtual-tp", "8"}, *other_words[] = {"train", "--virtual-tp", "4"}, *default_words[] = {"train", "--virtual-tp", "0"};
+    dgm_config *told = parse(3, told_words), *other = parse(3, other_words), *by_default = parse(3, default_words);
+    const dgm_hparams hp = {.d_model = 512, .d_ff = 2048, .n_heads = 8, .n_encoder_layers = 6, .n_decoder_layers = 6, .virtual_tp = 8};
+    json_t *saved = dgm_train_experiment(by_default, false);
+    tap_int(json_integer_value(json_object_get(saved, "virtual_tp")), 8, "what is remembered is the number of pieces");
+    json_object_set_new(saved, "virtual_tp", json_integer(0)); /* as earlier versions did */
+    tap_err(dgm_train_experiment_check(told, false, saved, "step-7"), DGM_OK, "8 is what 0 stood for");
+    tap_err(dgm_train_experiment_check(by_default, false, saved, "step-7"), DGM_OK, "and 0 still is");
+    tap_err(dgm_train_experiment_check(other, false, saved, "step-7"), DGM_ERR_INPUT, "4 is not");
+    tap_error_says("virtual_tp = 8, not 4");
+    tap_err(dgm_train_hparams_check(by_default, &hp, "model"), DGM_OK, "0 stands for 8 beside a model, too");
+    tap_err(dgm_train_hparams_check(other, &hp, "model"), DGM_ERR_USAGE, "4 does not");
+    tap_error_says("virtual_tp = 4");
+    json_decref(saved);
+    dgm_config_destroy(told);
+    dgm_config_destroy(other);
+    dgm_config_destroy(by_default);
+}
+
+/* What would go is said of ranks and pieces together. */
+static void check_tp(void)
+{
+    char *words[] = {"train", "--tp", "4", "--n-heads", "6"}, *init_words[] = {"train", "--tp", "4", "--n-heads", "6", "--init", "model"};
+    dgm_config *config = parse(5, words), *init = parse(7, init_words);
+    tap_err(dgm_train_tp_check(config, 8), DGM_ERR_USAGE, "6 heads have 2 pieces");
+    tap_error_says("--tp 4: expected a divisor of virtual_tp = 2, the pieces that a layer is cut into, and of the number of ranks, 8: give one of 1, 2");
+    tap_err(dgm_train_tp_check(init, 8), DGM_OK, "a model to begin with may have others");
+    tap_err(dgm_train_tp_check(init, 6), DGM_ERR_USAGE, "but 4 does not divide 6");
+    tap_error_says("--tp 4 does not divide the number of ranks, 6: start 4 or 8 ranks, or give another --tp (of 1, 2, 3, 6)");
+    dgm_config_destroy(config);
+    dgm_config_destroy(init);
+}
+
 int main(void)
 {
     char *plain_words[] = {"train", "--dropout", "0.3"}, *fast_words[] = {"train", "--dropout", "0.3", "--reduction", "fast"};
@@ -29,6 +65,9 @@ int main(void)
     json_object_del(saved, "reduction"); /* as a version wrote it that had no such setting */
     tap_err(dgm_train_experiment_check(plain, false, saved, "step-7"), DGM_OK, "a setting that was not there yet has its default");
     tap_err(dgm_train_experiment_check(fast, false, saved, "step-7"), DGM_ERR_INPUT, "and no other value");
+
+    check_virtual_tp();
+    check_tp();
 
     tap_int(dgm_train_setting_effect("max_steps", (dgm_circumstances){.cosine = false}), DGM_EFFECT_RECORD, "max_steps shows in the record");
     tap_int(dgm_train_setting_effect("max_steps", (dgm_circumstances){.cosine = true}), DGM_EFFECT_BITS, "with a cosine in the bits");

@@ -13,6 +13,10 @@ typedef struct {
     int tp_rank, tp_size;
 } dgm_grid;
 
+/* DGM_ERR_USAGE, saying what would go, unless world = dp x tp with whole numbers and tp divides the pieces that a layer is cut into (virtual_tp; 0: not
+ * known yet).  Not collective. */
+dgm_err dgm_grid_check(int tp, int size, int64_t n_pieces);
+
 /* Collective on `comm`.  DGM_ERR_USAGE, on all ranks, when tp does not divide the number of ranks. */
 dgm_err dgm_grid_create(MPI_Comm comm, int tp, dgm_grid **out);
 void dgm_grid_destroy(dgm_grid *grid); /* collective; accepts NULL */

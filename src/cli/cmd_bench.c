@@ -182,6 +182,9 @@ static dgm_err run(dgm_config *config)
 {
     bench b = {.config = config};
     DGM_TRY(check_options(config));
+    int n_ranks;
+    MPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
+    DGM_TRY(dgm_train_tp_check(config, n_ranks));
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &b.grid));
     dgm_err err = agree(&b, make_model(&b));
     if (err == DGM_OK) err = agree(&b, make_trainer(&b));

@@ -186,6 +186,9 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     const char *which = dgm_config_text(config, "resume");
     bool resumes = strcmp(which, "no") != 0;
     *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out"), .data_dir = data_dir, .lock = -1};
+    int n_ranks;
+    MPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
+    DGM_TRY(dgm_train_tp_check(config, n_ranks));
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &run->grid));
     DGM_TRY(check_stop(run));
     DGM_TRY(agree(run, run->grid->rank == 0 ? check_folder(run, resumes) : DGM_OK));
