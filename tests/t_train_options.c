@@ -1,4 +1,5 @@
 /* What a checkpoint says of its experiment against the settings of a run that goes on from it. */
+#include "dgm/model_memory.h"
 #include "dgm/train_options.h"
 #include "tap.h"
 
@@ -49,6 +50,25 @@ static void check_tp(void)
     dgm_config_destroy(init);
 }
 
+/* By the table of docs/training.md: 5 million parameters on two ranks of one host, or of two. */
+static void check_memory(void)
+{
+    const dgm_hparams hp = {.d_model = 1000, .d_ff = 500, .n_heads = 8, .n_decoder_layers = 0, .n_encoder_layers = 0, .tgt_vocab_size = 5000, .joint_vocab = true};
+    const dgm_optimizer_options adam = {.kind = DGM_OPTIMIZER_ADAM}, sgd = {.kind = DGM_OPTIMIZER_SGD};
+    const dgm_grid dp = {.size = 2, .tp_size = 1, .node_size = 2}, tp = {.size = 2, .tp_size = 2, .node_size = 2}, apart = {.size = 2, .tp_size = 1, .node_size = 1};
+    tap_int(dgm_model_memory_bytes(&hp, &adam, &dp), 60000000, "parameters, gradient, half of two moments");
+    tap_int(dgm_model_memory_bytes(&hp, &sgd, &dp), 50000000, "half of one moment");
+    tap_int(dgm_model_memory_bytes(&hp, &adam, &tp), 60000000, "with tp half of all, and the model for validation");
+    tap_err(dgm_model_memory_check(&hp, &adam, &dp, (dgm_host_memory){.total = 119000000}), DGM_ERR_NOMEM, "a host too small for both");
+    tap_error_says("needs at least 0.1 GB in each rank, so 0.1 GB on ");
+    tap_err(dgm_model_memory_check(&hp, &adam, &apart, (dgm_host_memory){.total = 119000000}), DGM_OK, "is large enough for one");
+    tap_err(dgm_model_memory_check(&hp, &adam, &dp, (dgm_host_memory){.total = 121000000, .available = 1}), DGM_OK, "what is free now is no reason to refuse");
+    tap_err(dgm_model_memory_check(&hp, &adam, &dp, (dgm_host_memory){0}), DGM_OK, "nor is what is not known");
+    dgm_host_memory has = dgm_host_memory_read();
+    tap_ok(has.total > 1 << 26 && has.available > 0 && has.available <= has.total, "this host: %lld bytes, %lld available", (long long)has.total,
+           (long long)has.available);
+}
+
 int main(void)
 {
     char *plain_words[] = {"train", "--dropout", "0.3"}, *fast_words[] = {"train", "--dropout", "0.3", "--reduction", "fast"};
@@ -68,6 +88,7 @@ int main(void)
 
     check_virtual_tp();
     check_tp();
+    check_memory();
 
     tap_int(dgm_train_setting_effect("max_steps", (dgm_circumstances){.cosine = false}), DGM_EFFECT_RECORD, "max_steps shows in the record");
     tap_int(dgm_train_setting_effect("max_steps", (dgm_circumstances){.cosine = true}), DGM_EFFECT_BITS, "with a cosine in the bits");

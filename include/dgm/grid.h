@@ -11,6 +11,7 @@ typedef struct {
     int rank, size;
     int dp_rank, dp_size;
     int tp_rank, tp_size;
+    int node_rank, node_size; /* among the ranks of one host */
 } dgm_grid;
 
 /* DGM_ERR_USAGE, saying what would go, unless world = dp x tp with whole numbers and tp divides the pieces that a layer is cut into (virtual_tp; 0: not

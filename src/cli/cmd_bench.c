@@ -3,6 +3,7 @@
 #include "dgm/cli.h"
 #include "dgm/gemm.h"
 #include "dgm/log.h"
+#include "dgm/model_memory.h"
 #include "dgm/placement.h"
 #include "dgm/prepare.h"
 #include "dgm/synthetic.h"
@@ -96,6 +97,7 @@ static dgm_err make_model(bench *b)
     DGM_TRY(open_sentences(b, &src_vocab, &tgt_vocab, &joint));
     if (b->sentences == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "name of the sentences");
     DGM_TRY(dgm_train_hparams_read(b->config, src_vocab, tgt_vocab, joint, &hp));
+    DGM_TRY(dgm_model_memory_check(&hp, &b->settings.update.optimizer, b->grid, dgm_host_memory_read()));
     DGM_TRY(dgm_params_create(&hp, b->grid->tp_rank, b->grid->tp_size, &b->params));
     DGM_TRY(dgm_params_alloc(b->params, &b->flat));
     dgm_params_init(b->params, b->settings.update.seed, b->flat);

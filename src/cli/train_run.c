@@ -4,6 +4,7 @@
 #include "dgm/gemm.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/model_memory.h"
 #include "dgm/placement.h"
 #include "dgm/run_record.h"
 #include "dgm/stop.h"
@@ -62,6 +63,7 @@ static dgm_err make_model(dgm_train_run *run)
     if (begins) err = dgm_error_context(err, "--init");
     if (err == DGM_OK) err = choose_hparams(run, init, &hp);
     if (err == DGM_OK) err = dgm_train_settings_read(run->config, hp.d_model, &run->settings);
+    if (err == DGM_OK) err = dgm_model_memory_check(&hp, &run->settings.update.optimizer, run->grid, dgm_host_memory_read());
     if (err == DGM_OK) err = dgm_params_create(&hp, run->grid->tp_rank, run->grid->tp_size, &run->params);
     if (err == DGM_OK) err = dgm_params_alloc(run->params, &run->flat);
     if (err == DGM_OK && init != NULL && begins) err = dgm_model_file_read(init, run->params, run->flat);

@@ -30,6 +30,11 @@ static dgm_err split(dgm_grid *grid, MPI_Comm comm, int tp)
     DGM_MPI(MPI_Comm_rank(grid->world, &grid->rank));
     DGM_MPI(MPI_Comm_size(grid->world, &grid->size));
     DGM_TRY(dgm_grid_check(tp, grid->size, 0));
+    MPI_Comm node;
+    DGM_MPI(MPI_Comm_split_type(grid->world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+    DGM_MPI(MPI_Comm_rank(node, &grid->node_rank));
+    DGM_MPI(MPI_Comm_size(node, &grid->node_size));
+    DGM_MPI(MPI_Comm_free(&node));
     grid->tp_size = tp;
     grid->dp_size = grid->size / tp;
     grid->dp_rank = grid->rank / tp;
@@ -67,6 +72,6 @@ void dgm_grid_destroy(dgm_grid *grid)
 const dgm_grid *dgm_grid_single(void)
 {
     static const dgm_grid single = {.world = MPI_COMM_NULL, .dp = MPI_COMM_NULL, .tp = MPI_COMM_NULL,
-                                    .size = 1, .dp_size = 1, .tp_size = 1};
+                                    .size = 1, .dp_size = 1, .tp_size = 1, .node_size = 1};
     return &single;
 }
