@@ -133,7 +133,8 @@ static dgm_err uneven(const dgm_audit *a, const dgm_line *line, int longer)
 {
     static const char *const names[] = {"source", "target"};
     const char *last = a->last_file[!longer];
-    return DGM_FAIL(DGM_ERR_INPUT, "the sides have different numbers of lines: the %s side ends after %lld (%s), the %s side goes on in %s, line %lld",
+    return DGM_FAIL(DGM_ERR_INPUT, "the sides have different numbers of lines: the %s side ends after %lld (%s), the %s side goes on in %s, line %lld; "
+                    "expected line n of one side to be the translation of line n of the other",
                     names[!longer], (long long)a->n_read, last != NULL ? last : "it is empty", names[longer], line->file,
                     (long long)line->number);
 }
