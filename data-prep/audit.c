@@ -1,6 +1,8 @@
 /* Two sides read in step, or one file of pairs, and what disqualifies a pair before it has tokens. */
 #include "dgm/audit.h"
 
+#include "dgm/stop.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <utf8proc.h>
@@ -131,7 +133,8 @@ static dgm_err uneven(const dgm_audit *a, const dgm_line *line, int longer)
 {
     static const char *const names[] = {"source", "target"};
     const char *last = a->last_file[!longer];
-    return DGM_FAIL(DGM_ERR_INPUT, "the sides have different numbers of lines: the %s side ends after %lld (%s), the %s side goes on in %s, line %lld",
+    return DGM_FAIL(DGM_ERR_INPUT, "the sides have different numbers of lines: the %s side ends after %lld (%s), the %s side goes on in %s, line %lld; "
+                    "expected line n of one side to be the translation of line n of the other",
                     names[!longer], (long long)a->n_read, last != NULL ? last : "it is empty", names[longer], line->file,
                     (long long)line->number);
 }
@@ -156,6 +159,7 @@ static dgm_err next_aligned(dgm_audit *a, dgm_audit_pair *pair, dgm_audit_verdic
 
 dgm_err dgm_audit_next(dgm_audit *a, dgm_audit_pair *pair, dgm_audit_verdict *verdict, bool *more)
 {
+    DGM_TRY(dgm_stop_check());
     DGM_TRY(a->tsv ? next_tsv(a, pair, verdict, more) : next_aligned(a, pair, verdict, more));
     a->n_read += *more;
     return DGM_OK;

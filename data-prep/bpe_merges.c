@@ -7,6 +7,8 @@
  * entry that comes up too high goes back with the present count.  Cost: the sum over merges of the words touched. */
 #include "dgm/bpe_merges.h"
 
+#include "dgm/stop.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -224,6 +226,7 @@ static dgm_err run(search *s, dgm_vocab *vocab, int32_t vocab_size, dgm_text *te
 {
     DGM_TRY(count_pairs(s));
     while (s->n_heap > 0 && dgm_vocab_size(vocab) < vocab_size) {
+        DGM_TRY(dgm_stop_check());
         candidate best = heap_pop(s);
         if (best.times != s->pairs[best.pair].times) {
             DGM_TRY(heap_push(s, best.pair));

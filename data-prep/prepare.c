@@ -148,15 +148,20 @@ static dgm_err count_words(work *w, dgm_bpe_learner *const *learner)
     dgm_audit_pair pair;
     dgm_audit_verdict verdict;
     bool more = true;
+    int64_t n_kept = 0, n = 1;
     dgm_err err = dgm_audit_open(dgm_spool_paths(w->train), dgm_spool_names(w->train), &w->options->rules, &audit);
-    for (int64_t n = 1; err == DGM_OK; n++) {
+    for (; err == DGM_OK; n++) {
         DGM_GOTO(dgm_audit_next(audit, &pair, &verdict, &more));
         if (!more) break;
         if (n % PROGRESS_PAIRS == 0) dgm_log_progress("counted the words of %lld pairs", (long long)n);
         if (verdict != DGM_AUDIT_KEPT) continue;
+        n_kept++;
         DGM_GOTO(dgm_bpe_learner_add_line(learner[SRC], pair.src, pair.src_bytes));
         DGM_GOTO(dgm_bpe_learner_add_line(learner[TGT], pair.tgt, pair.tgt_bytes));
     }
+    if (err == DGM_OK && n_kept == 0)
+        err = DGM_FAIL(DGM_ERR_INPUT, "no training pair is left of %lld read to learn a tokenizer from: expected text in the files of --src and --tgt, or --tsv",
+                       (long long)(n - 1));
 fail:
     dgm_audit_close(audit);
     return err;

@@ -2,6 +2,7 @@
 #include "dgm/spool.h"
 
 #include "dgm/io.h"
+#include "dgm/stop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,7 @@ static dgm_err copy_bytes(int from, int to, const char *name, const char *path)
         if (n < 0) err = DGM_FAIL(DGM_ERR_INPUT, "read %s: %s", name, strerror(errno));
         if (n <= 0) break;
         err = dgm_io_write(to, block, (size_t)n, path);
+        if (err == DGM_OK) err = dgm_stop_check();
     }
     free(block);
     return err;

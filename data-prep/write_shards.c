@@ -69,9 +69,11 @@ static dgm_err keep_sources(const dgm_corpus *corpus, int list, dgm_manifest_par
 static dgm_err nothing_left(const output *o)
 {
     const dgm_audit_counts *c = &o->part->audit;
-    return DGM_FAIL(DGM_ERR_INPUT, "no %s pair is left of %lld read: %lld bad lines, %lld empty, %lld too long, %lld lopsided",
-                    o->which == DGM_PART_TRAIN ? "training" : "validation", (long long)c->n_read, (long long)c->n[DGM_AUDIT_BAD_LINE],
-                    (long long)c->n[DGM_AUDIT_EMPTY], (long long)c->n[DGM_AUDIT_TOO_LONG], (long long)c->n[DGM_AUDIT_LOPSIDED]);
+    bool train = o->which == DGM_PART_TRAIN;
+    return DGM_FAIL(DGM_ERR_INPUT, "no %s pair is left of %lld read: %lld bad lines, %lld empty, %lld too long, %lld lopsided; expected one at least: look at the "
+                    "files of %s and at --max-length and --max-ratio", train ? "training" : "validation", (long long)c->n_read, (long long)c->n[DGM_AUDIT_BAD_LINE],
+                    (long long)c->n[DGM_AUDIT_EMPTY], (long long)c->n[DGM_AUDIT_TOO_LONG], (long long)c->n[DGM_AUDIT_LOPSIDED],
+                    train ? "--src and --tgt, or --tsv," : "--valid-src and --valid-tgt, or --valid-tsv,");
 }
 
 static dgm_err write_pairs(output *o, dgm_audit *audit, const dgm_audit_rules *rules, dgm_tokenizer_state *const *state, dgm_ids *ids)

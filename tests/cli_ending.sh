@@ -58,6 +58,40 @@ says "dragoman ending: stopped and saved" 1
 runs 2 "$mpirun" -n 3 "$ending" mpi --hwo x
 says "dragoman ending: unknown option --hwo; did you mean --how?" 1
 
+# ---- the environment ----
+
+runs 2 env DRAGOMAN_KERNELS=foo "$ending" serial
+says "dragoman ending: DRAGOMAN_KERNELS=foo in the environment: no kernel family has that name; expected one of those that can be had here (" 1
+says "portable), or unset it" 1
+runs 2 "$mpirun" -n 2 env DRAGOMAN_GEMM=bliss "$ending" mpi
+says "dragoman ending: DRAGOMAN_GEMM=bliss in the environment: expected blis, or unset it" 1
+runs 2 env DRAGOMAN_BF16=off "$dragoman" train --data data --out refused
+says "dragoman train: DRAGOMAN_BF16=off in the environment: expected none, or unset it" 1
+runs 0 env DRAGOMAN_KERNELS= DRAGOMAN_GEMM= DRAGOMAN_BF16= "$ending" serial
+for family in portable avx2 avx512; do # either there, or not there and named so
+    if DRAGOMAN_KERNELS=$family "$ending" serial >out 2>err; then prints "result" 1; else says "does not have that kernel family" 1; fi
+done
+
+# ---- a signal that comes before training ----
+
+runs 75 "$ending" mpi --how early
+runs 75 "$mpirun" -n 2 "$ending" mpi --how early
+
+mkfifo text
+# Text comes until nobody reads it any more: rank 0 stops in the middle of it, the other rank waits meanwhile.
+printf 'a b\nb c\n' >valid
+"$mpirun" -n 2 "$dragoman" train --src text --tgt valid --valid-src valid --valid-tgt valid --out early >out 2>err &
+told=$!
+exec 3>text
+kill -USR1 $told
+(i=0; while [ $i -lt 2000 ] && echo "a b" >&3; do i=$((i + 1)); sleep 0.01; done) 2>/dev/null
+exec 3>&-
+wait $told
+equal $? 75 "told to stop while text is read: exit code 75"
+says "dragoman train: stopped by a signal before the first update" 1
+[ ! -e early ]
+result $? "and nothing is left of it"
+
 runs 2 env SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=0 "$ending" mpi
 says "srun --mpi=pmix" 1
 runs 2 env SLURM_STEP_NUM_TASKS=2 SLURM_PROCID=1 "$ending" mpi

@@ -143,7 +143,8 @@ sed '3s/.*/ \xc2\xa0 /; 4s/.*//; 20s/.*/sees sees sees sees sees sees sees sees 
 prepare 0 --src filtered --tgt tgt --max-length 32 --max-ratio 6 --out filtered.data
 holds filtered.data '"empty":2,"lopsided":1,"too_long":1},"kept":396,"read":400'
 sed 's/.*//' src >blank
-refused "no training pair is left of 400 read: 0 bad lines, 400 empty" --src blank --tgt tgt --tokenizer plain/tokenizer.json
+refused "no training pair is left of 400 read to learn a tokenizer from: expected text in the files of --src and --tgt" --src blank --tgt tgt
+refused "no training pair is left of 400 read: 0 bad lines, 400 empty, 0 too long, 0 lopsided; expected one at least: look at the files of --src and --tgt" --src blank --tgt tgt --tokenizer plain/tokenizer.json
 
 # Usage.
 for out in . .. ./ plain/..; do

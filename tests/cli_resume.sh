@@ -245,8 +245,6 @@ if grep -q '"gemm": "fma"' alike/run.json 2>/dev/null; then
     runs 0 $train --max-steps 8 --resume auto --any-machine --out by-blis
     says "will not be that of either alone"
 fi
-runs 1 env DRAGOMAN_GEMM=bliss "$dragoman" train --data data --config resume.cfg --out misspelt
-says "DRAGOMAN_GEMM is blis or not set"
 
 # ---- another build than before ----
 

@@ -140,11 +140,20 @@ says "warmup-steps"
 runs 2 "$dragoman" train --data data --config small.cfg --n-heads 5 --out new
 says "n_heads"
 runs 2 "$mpirun" -n 2 "$dragoman" train --data data --config small.cfg --tp 3 --out new
-says "--tp 3 does not divide the number of ranks, 2: start 3 ranks or a multiple of it, or give a smaller --tp (of 1, 2)" 1
+says "--tp 3: expected a divisor of virtual_tp = 4, the pieces that a layer is cut into, and of the number of ranks, 2: give one of 1, 2" 1
 runs 2 "$mpirun" -n 3 "$dragoman" train --data data --config small.cfg --tp 3 --out new
-says "tp = 3: expected a divisor of virtual_tp = 4"
+says "of the number of ranks, 3: give one of 1" 1
+runs 2 "$dragoman" bench --config small.cfg --tp 2
+says "--tp 2 does not divide the number of ranks, 1: start 2 ranks or a multiple of it, or give a smaller --tp (of 1)" 1
 runs 2 "$mpirun" -n 3 "$dragoman" train --data data --config small.cfg --virtual-dp 2 --out new
 says "3 replicas on 3 ranks, but a batch is cut into virtual_dp = 2 leaves, at least one for each: start at most 2 ranks"
+runs 1 "$mpirun" -n 2 "$dragoman" train --data data --config small.cfg --d-model 65536 --d-ff 262144 --n-encoder-layers 200 --out new
+says "million parameters (d_model 65536, d_ff 262144, 200 + 2 layers) needs at least" 1
+says "GB on $(hostname) with 2 of them, which has" 1
+[ ! -e new ]
+result $? "and nothing of it is left"
+runs 1 "$dragoman" bench --config small.cfg --d-model 65536 --d-ff 262144 --n-encoder-layers 200
+says "a larger --tp with the ranks on more nodes" 1
 runs 3 "$mpirun" -n 2 "$dragoman" train --data nowhere --config small.cfg --out new
 says "dragoman train: --data nowhere: No such file or directory; expected a DATA folder: make one with dragoman prepare" 1
 runs 3 "$dragoman" train --data data --config small.cfg --init nowhere --out new

@@ -1,9 +1,12 @@
 /* Learning: a toy worked out by hand, small random texts against a plain reference, what the text cannot give. */
+#include "dgm/audit.h"
 #include "dgm/bpe_learn.h"
+#include "dgm/stop.h"
 #include "dgm/word_sample.h"
 #include "tap.h"
 
 #include <ctype.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -338,11 +341,30 @@ static void test_phrases(void)
     free(lines);
 }
 
+/* The last of all: the process stays asked. */
+static void test_stopped(void)
+{
+    static const char *const lines[] = {"a b a b"}, *const nothing[] = {"/dev/null"};
+    const dgm_audit_files files = {.src = nothing, .tgt = nothing, .n_src = 1, .n_tgt = 1};
+    dgm_tokenizer *tokenizer = NULL;
+    dgm_audit *audit = NULL;
+    dgm_audit_pair pair;
+    dgm_audit_verdict verdict;
+    bool more;
+    if (!tap_err(dgm_audit_open(&files, &files, &(dgm_audit_rules){0}, &audit), DGM_OK, "text to read")) return;
+    dgm_stop_catch();
+    raise(SIGTERM);
+    tap_err(learn((dgm_bpe_learn_options){.vocab_size = 300}, lines, 1, &tokenizer), DGM_ERR_STOPPED, "learning stops when asked to");
+    tap_err(dgm_audit_next(audit, &pair, &verdict, &more), DGM_ERR_STOPPED, "so does reading");
+    dgm_audit_close(audit);
+}
+
 int main(void)
 {
     test_phrases();
     test_toy();
     test_refused();
     test_against_plain();
+    test_stopped();
     return tap_done();
 }

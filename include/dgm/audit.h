@@ -23,7 +23,8 @@ dgm_err dgm_audit_open(const dgm_audit_files *files, const dgm_audit_files *name
 void dgm_audit_close(dgm_audit *audit); /* accepts NULL */
 
 /* The next pair and what can be said of it as text: kept, bad, empty, or too long if its spaces alone show it.  *more is false at the
- * end.  DGM_ERR_INPUT names file and line: sides of different lengths, damaged archives, and bad lines unless they are to be dropped. */
+ * end.  DGM_ERR_INPUT names file and line: sides of different lengths, damaged archives, and bad lines unless they are to be dropped.
+ * DGM_ERR_STOPPED when the process is asked to stop (stop.h): the passes over text are what takes long. */
 dgm_err dgm_audit_next(dgm_audit *audit, dgm_audit_pair *pair, dgm_audit_verdict *verdict, bool *more);
 
 /* The verdict on a pair that is good as text, from its numbers of tokens. */

@@ -1,4 +1,4 @@
-/* What all commands share: options, --help, start and end of MPI, the printed error and the exit code, the wish to stop.
+/* What all commands share: options, --help, start and end of MPI, the printed error and the exit code, catching the wish to stop.
  *
  * A command is a table and a function:
  *
@@ -27,6 +27,7 @@ typedef struct {
     const char *const *unlisted; /* ended by NULL: options that --help leaves out, since they have no effect here; NULL: none */
     int max_operands;
     bool uses_mpi; /* otherwise MPI_Init is never called */
+    bool stops;    /* SIGTERM and SIGUSR1 are caught from the start on: run looks at dgm_stop_asked (stop.h) */
     dgm_err (*run)(dgm_config *config);
 } dgm_cli_command;
 
@@ -37,10 +38,6 @@ typedef struct {
  * the others wait elsewhere prints its message after a few seconds and ends all of them through MPI_Abort with its exit code;
  * a failed assertion does so at once. */
 int dgm_cli_run(const dgm_cli_command *command, int argc, char **argv);
-
-/* From here on SIGTERM and SIGUSR1 do not end the process but are remembered.  A second SIGTERM changes nothing. */
-void dgm_cli_catch_stop(void);
-bool dgm_cli_stop_asked(void); /* on this rank: ranks must agree before they act on it.  Not collective */
 
 /* One function per command, in the order of main.c; returns the exit code. */
 int dgm_cmd_prepare(int argc, char **argv);

@@ -18,7 +18,7 @@ typedef enum {
     DGM_ERR_SHAPE,    /* dimensions that do not fit together                   exit 3 */
     DGM_ERR_NUMERIC,  /* NaN, infinity or divergence                           exit 4 */
     DGM_ERR_PEER,     /* another rank was lost or failed                       exit 5 */
-    DGM_ERR_STOPPED,  /* asked to stop; state is saved, start it again         exit 75 */
+    DGM_ERR_STOPPED,  /* asked to stop; what there is is saved, start it again exit 75 */
     DGM_ERR_DIFFERENT /* what was compared is not the same                     exit 1 */
 } dgm_err;
 

@@ -24,6 +24,10 @@ typedef enum { DGM_PRECISION_FP32, DGM_PRECISION_BF16 } dgm_precision;
  * bf16 rounds to nearest, ties to even, and takes subnormal numbers for zero. */
 void dgm_gemm_set_precision(dgm_precision precision);
 
+/* DGM_ERR_USAGE when DRAGOMAN_KERNELS, DRAGOMAN_GEMM or DRAGOMAN_BF16 in the environment has a value that means nothing here: programs ask before
+ * anything computes.  Not collective. */
+dgm_err dgm_gemm_check_environment(void);
+
 /* DGM_ERR_USAGE, saying what is missing, where this build or this processor has no bf16 products.  Not collective. */
 dgm_err dgm_gemm_check_precision(dgm_precision precision);
 

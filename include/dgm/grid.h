@@ -11,7 +11,12 @@ typedef struct {
     int rank, size;
     int dp_rank, dp_size;
     int tp_rank, tp_size;
+    int node_rank, node_size; /* among the ranks of one host */
 } dgm_grid;
+
+/* DGM_ERR_USAGE, saying what would go, unless world = dp x tp with whole numbers and tp divides the pieces that a layer is cut into (virtual_tp; 0: not
+ * known yet).  Not collective. */
+dgm_err dgm_grid_check(int tp, int size, int64_t n_pieces);
 
 /* Collective on `comm`.  DGM_ERR_USAGE, on all ranks, when tp does not divide the number of ranks. */
 dgm_err dgm_grid_create(MPI_Comm comm, int tp, dgm_grid **out);

@@ -7,6 +7,7 @@
 
 #include "dgm/attend.h"
 #include "dgm/elem.h"
+#include "dgm/error.h"
 #include "dgm/norm.h"
 #include "dgm/panels.h"
 #include "dgm/sdpa.h"
@@ -114,8 +115,11 @@ typedef struct {
 } dgm_kernels;
 
 /* The family in use: the widest that this CPU has, or the one DRAGOMAN_KERNELS names.  A name that cannot be had ends the program
- * through the fatal handler: it is a test that did not test what it says. */
+ * through the fatal handler. */
 const dgm_kernels *dgm_kernels_now(void);
+
+/* DGM_ERR_USAGE, with the names that can be had here, when DRAGOMAN_KERNELS has another; programs ask before anything computes.  Not collective. */
+dgm_err dgm_kernels_check(void);
 
 /* The family called `name`; NULL when it was not built or this CPU cannot run it. */
 const dgm_kernels *dgm_kernels_find(const char *name);

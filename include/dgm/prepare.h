@@ -39,7 +39,7 @@ void dgm_prepare_options_fini(dgm_prepare_options *options);
 dgm_err dgm_prepare_check(const dgm_prepare_options *options);
 
 /* Not collective: one rank does it and the others wait.  DGM_ERR_INPUT for text that is not what it must be, DGM_ERR_USAGE when
- * `out` exists and may not be replaced. */
+ * `out` exists and may not be replaced, DGM_ERR_STOPPED when the process is asked to stop (stop.h). */
 dgm_err dgm_prepare(const dgm_prepare_options *options, dgm_prepare_report *report);
 
 /* The report as a table in the log. */

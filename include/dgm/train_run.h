@@ -37,9 +37,15 @@ typedef struct {
 } dgm_train_run;
 
 /* Opens DATA in data_dir, whose name must outlive *run, makes the model (or reads it from --init), and takes up the checkpoint that --resume asks
- * for.  Collective on the world of MPI; the error is the same on all ranks.  *run is destroyed by the caller in any case. */
+ * for.  DGM_ERR_STOPPED when a rank is asked to stop meanwhile.  Collective on the world of MPI; the error is the same on all ranks.  *run is destroyed by the caller in any case. */
 dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run);
 void dgm_train_run_close(dgm_train_run *run);
+
+/* Whether any rank was asked to stop: a signal reaches the ranks at different moments.  Collective on grid->world. */
+dgm_err dgm_train_run_stop_asked(const dgm_train_run *run, bool *stop);
+
+/* DGM_ERR_STOPPED with the message for a run in `dir` that was asked to stop before it trained anything. */
+dgm_err dgm_train_run_stopped_early(const char *dir);
 
 /* Update number `step` on the next batch, with the timer's regions around its parts; DGM_REGION_OTHER is open afterwards.
  * Collective on grid->world. */

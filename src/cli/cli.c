@@ -4,8 +4,10 @@
  * long: when these do not come, they hang in a collective that the failed rank will never enter, and MPI_Abort ends them. */
 #include "dgm/cli.h"
 
+#include "dgm/gemm.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/stop.h"
 #include "dgm/timer.h"
 
 #include <mpi.h>
@@ -19,7 +21,6 @@ static const double MEETING_S = 5;
 
 static const char *own_name = "dragoman";
 static bool mpi_runs;
-static volatile sig_atomic_t stop_asked;
 
 #ifdef __SANITIZE_ADDRESS__
 /* Open MPI's plugins stay loaded, so that the leak checker can tell by name what is theirs (tests/lsan.supp). */
@@ -44,24 +45,6 @@ static void die(const char *message)
     if (mpi_runs) MPI_Abort(MPI_COMM_WORLD, 1);
     abort();
 }
-
-/* ---- the wish to stop ---- */
-
-static void note_signal(int number)
-{
-    (void)number;
-    stop_asked = 1;
-}
-
-void dgm_cli_catch_stop(void)
-{
-    struct sigaction action = {.sa_handler = note_signal, .sa_flags = SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGUSR1, &action, NULL);
-}
-
-bool dgm_cli_stop_asked(void) { return stop_asked != 0; }
 
 /* ---- MPI ---- */
 
@@ -143,6 +126,7 @@ int dgm_cli_run(const dgm_cli_command *command, int argc, char **argv)
 {
     int status;
     dgm_config *config = NULL;
+    if (command->stops) dgm_stop_catch(); /* first of all: a signal may come at any moment */
     own_name = command->name;
     dgm_error_set_fatal_handler(die);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like a full disk, told with the path */
@@ -150,6 +134,7 @@ int dgm_cli_run(const dgm_cli_command *command, int argc, char **argv)
     if (err == DGM_OK) err = dgm_config_parse(config, argc, argv, command->max_operands);
     bool help = err == DGM_OK && dgm_config_help_asked(config);
     if (help) dgm_config_print_help(config, stdout, command->name, command->synopsis, command->summary, command->unlisted);
+    if (err == DGM_OK && !help) err = dgm_gemm_check_environment();
     if (!help && command->uses_mpi) {
         status = run_with_mpi(command, config, err);
     } else {

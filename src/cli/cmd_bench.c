@@ -3,6 +3,7 @@
 #include "dgm/cli.h"
 #include "dgm/gemm.h"
 #include "dgm/log.h"
+#include "dgm/model_memory.h"
 #include "dgm/placement.h"
 #include "dgm/prepare.h"
 #include "dgm/synthetic.h"
@@ -96,6 +97,7 @@ static dgm_err make_model(bench *b)
     DGM_TRY(open_sentences(b, &src_vocab, &tgt_vocab, &joint));
     if (b->sentences == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "name of the sentences");
     DGM_TRY(dgm_train_hparams_read(b->config, src_vocab, tgt_vocab, joint, &hp));
+    DGM_TRY(dgm_model_memory_check(&hp, &b->settings.update.optimizer, b->grid, dgm_host_memory_read()));
     DGM_TRY(dgm_params_create(&hp, b->grid->tp_rank, b->grid->tp_size, &b->params));
     DGM_TRY(dgm_params_alloc(b->params, &b->flat));
     dgm_params_init(b->params, b->settings.update.seed, b->flat);
@@ -182,6 +184,9 @@ static dgm_err run(dgm_config *config)
 {
     bench b = {.config = config};
     DGM_TRY(check_options(config));
+    int n_ranks;
+    MPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
+    DGM_TRY(dgm_train_tp_check(config, n_ranks));
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &b.grid));
     dgm_err err = agree(&b, make_model(&b));
     if (err == DGM_OK) err = agree(&b, make_trainer(&b));

@@ -67,24 +67,13 @@ static dgm_err data_folder(const dgm_config *config, char **out)
     dgm_grid_destroy(world);
     if (err != DGM_OK) {
         free(dir);
-        return err;
+        return err == DGM_ERR_STOPPED ? dgm_train_run_stopped_early(dgm_config_text(config, "out")) : err;
     }
     *out = dir;
     return DGM_OK;
 }
 
 /* ---- the loop ---- */
-
-/* A signal reaches the ranks at different moments: all stop after the same update. */
-static dgm_err stop_asked(const dgm_train_run *run, bool *stop)
-{
-    int64_t asked = dgm_cli_stop_asked();
-    dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
-    dgm_err err = dgm_coll_max_counts(run->grid, DGM_AXIS_WORLD, &asked, 1);
-    dgm_timer_enter(left);
-    *stop = asked != 0;
-    return err;
-}
 
 /* What is going to be trained, on what, how, and where it goes. */
 static void say_head(const dgm_train_run *run)
@@ -110,7 +99,7 @@ static dgm_err train(dgm_train_run *run, const dgm_repeat *repeat)
     while (!over && !stop) {
         bool is_best = false;
         DGM_TRY(dgm_train_run_step(run));
-        DGM_TRY(stop_asked(run, &stop));
+        DGM_TRY(dgm_train_run_stop_asked(run, &stop));
         over = dgm_train_run_is_over(run);
         bool validates = over || (s->validate_every > 0 && run->step % s->validate_every == 0);
         if (validates) {
@@ -133,17 +122,13 @@ static dgm_err run(dgm_config *config)
     char *data = NULL;
     dgm_train_run state = {0};
     dgm_repeat repeat = {0};
-    bool repeats = dgm_config_has(config, "repeat");
-    dgm_cli_catch_stop();
+    bool repeats = dgm_config_has(config, "repeat"), opened;
     dgm_err err = repeats ? dgm_repeat_begin(config, &repeat) : DGM_OK;
     if (err == DGM_OK) err = data_folder(config, &data);
-    if (err != DGM_OK) {
-        dgm_repeat_fini(&repeat);
-        return err;
-    }
-    err = dgm_train_run_open(config, data, &state);
-    if (err == DGM_OK) err = train(&state, repeats ? &repeat : NULL);
-    else (void)rmdir(dgm_config_text(config, "out")); /* a refused run leaves no empty folder; another one stays */
+    if (err == DGM_OK) err = dgm_train_run_open(config, data, &state);
+    opened = err == DGM_OK;
+    if (opened) err = train(&state, repeats ? &repeat : NULL);
+    else if (dgm_config_has(config, "out")) (void)rmdir(dgm_config_text(config, "out")); /* a refused run leaves no empty folder; another one stays */
     dgm_train_run_close(&state);
     dgm_repeat_fini(&repeat);
     free(data);
@@ -160,6 +145,7 @@ int dgm_cmd_train(int argc, char **argv)
                                             .tables = tables,
                                             .n_tables = 4,
                                             .uses_mpi = true,
+                                            .stops = true,
                                             .run = run};
     return dgm_cli_run(&command, argc, argv);
 }

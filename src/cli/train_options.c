@@ -123,6 +123,17 @@ dgm_err dgm_train_settings_read(const dgm_config *config, int64_t d_model, dgm_t
     return DGM_OK;
 }
 
+/* The pieces of a layer: a setting of 0 stands for what suits the heads. */
+static int64_t pieces(int64_t virtual_tp, int64_t n_heads) { return virtual_tp != 0 ? virtual_tp : dgm_hparams_default_virtual_tp(n_heads); }
+
+static int64_t own_pieces(const dgm_config *config) { return pieces(dgm_config_int(config, "virtual_tp"), dgm_config_int(config, "n_heads")); }
+
+dgm_err dgm_train_tp_check(const dgm_config *config, int n_ranks)
+{
+    bool of_model = dgm_config_has(config, "init") || strcmp(dgm_config_text(config, "resume"), "no") != 0; /* whose shape is not known yet */
+    return dgm_grid_check((int)dgm_config_int(config, "tp"), n_ranks, of_model ? 0 : own_pieces(config));
+}
+
 dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size, int64_t tgt_vocab_size, bool joint_vocab, dgm_hparams *out)
 {
     dgm_hparams hp = {.d_model = dgm_config_int(config, "d_model"),
@@ -135,9 +146,8 @@ dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size,
                       .joint_vocab = joint_vocab,
                       .norm = strcmp(dgm_config_text(config, "norm"), "pre") == 0 ? DGM_NORM_PRE : DGM_NORM_POST,
                       .activation = strcmp(dgm_config_text(config, "activation"), "gelu") == 0 ? DGM_ACTIVATION_GELU : DGM_ACTIVATION_RELU,
-                      .virtual_tp = dgm_config_int(config, "virtual_tp"),
+                      .virtual_tp = own_pieces(config),
                       .norm_eps = 1e-5f};
-    if (hp.virtual_tp == 0) hp.virtual_tp = dgm_hparams_default_virtual_tp(hp.n_heads);
     DGM_TRY(dgm_hparams_check(&hp));
     *out = hp;
     return DGM_OK;
@@ -156,6 +166,7 @@ dgm_err dgm_train_hparams_check(const dgm_config *config, const dgm_hparams *hp,
         {"activation", hp->activation == DGM_ACTIVATION_GELU ? "gelu" : "relu"}};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         int64_t asked = dgm_config_int(config, numbers[i].name);
+        if (strcmp(numbers[i].name, "virtual_tp") == 0) asked = pieces(asked, hp->n_heads);
         char a[24], b[24];
         snprintf(a, sizeof a, "%lld", (long long)asked);
         snprintf(b, sizeof b, "%lld", (long long)numbers[i].value);
@@ -190,6 +201,7 @@ dgm_effect dgm_train_setting_effect(const char *name, dgm_circumstances in)
 
 static json_t *value_of(const dgm_config *config, const dgm_option *option)
 {
+    if (strcmp(option->name, "virtual_tp") == 0) return json_integer((json_int_t)own_pieces(config)); /* the same experiment, however it is told */
     switch (option->kind) {
     case DGM_OPTION_INT: return json_integer((json_int_t)dgm_config_int(config, option->name));
     case DGM_OPTION_REAL: return json_real(dgm_config_real(config, option->name));
@@ -199,6 +211,14 @@ static json_t *value_of(const dgm_config *config, const dgm_option *option)
     case DGM_OPTION_LIST: break;
     }
     return json_null();
+}
+
+/* What a checkpoint says of a setting, NULL: nothing.  Earlier versions wrote virtual_tp as it was told.  A new reference. */
+static json_t *value_before(const json_t *saved, const char *name)
+{
+    json_t *value = json_object_get(saved, name);
+    if (value == NULL || strcmp(name, "virtual_tp") != 0) return json_incref(value);
+    return json_integer((json_int_t)pieces(json_integer_value(value), json_integer_value(json_object_get(saved, "n_heads"))));
 }
 
 /* The settings that make up the experiment. */
@@ -240,13 +260,16 @@ dgm_err dgm_train_experiment_check(const dgm_config *config, bool from_init, con
     const char *name;
     json_object_foreach(now, name, value)
     {
-        const json_t *before = json_object_get(saved, name);
-        if (err != DGM_OK || (before != NULL ? json_equal(value, before) : is_default(config, name))) continue; /* older than the setting */
+        if (err != DGM_OK) break;
+        json_t *before = value_before(saved, name);
+        bool same = before != NULL ? json_equal(value, before) : is_default(config, name); /* older than the setting */
         char *was = before != NULL ? json_dumps(before, shown) : NULL, *is = json_dumps(value, shown);
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained with %s = %s, not %s: give the same settings to go on, or another --out to begin anew",
-                       where, name, was ? was : "(unset)", is ? is : "?");
+        if (!same)
+            err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained with %s = %s, not %s: give the same settings to go on, or another --out to begin anew",
+                           where, name, was ? was : "(unset)", is ? is : "?");
         free(was);
         free(is);
+        json_decref(before);
     }
     json_decref(now);
     return err;

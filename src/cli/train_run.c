@@ -4,8 +4,10 @@
 #include "dgm/gemm.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/model_memory.h"
 #include "dgm/placement.h"
 #include "dgm/run_record.h"
+#include "dgm/stop.h"
 #include "dgm/timer.h"
 
 #include <math.h>
@@ -61,6 +63,7 @@ static dgm_err make_model(dgm_train_run *run)
     if (begins) err = dgm_error_context(err, "--init");
     if (err == DGM_OK) err = choose_hparams(run, init, &hp);
     if (err == DGM_OK) err = dgm_train_settings_read(run->config, hp.d_model, &run->settings);
+    if (err == DGM_OK) err = dgm_model_memory_check(&hp, &run->settings.update.optimizer, run->grid, dgm_host_memory_read());
     if (err == DGM_OK) err = dgm_params_create(&hp, run->grid->tp_rank, run->grid->tp_size, &run->params);
     if (err == DGM_OK) err = dgm_params_alloc(run->params, &run->flat);
     if (err == DGM_OK && init != NULL && begins) err = dgm_model_file_read(init, run->params, run->flat);
@@ -156,18 +159,47 @@ static dgm_err open_logs(dgm_train_run *run)
     return err;
 }
 
+dgm_err dgm_train_run_stop_asked(const dgm_train_run *run, bool *stop)
+{
+    int64_t asked = dgm_stop_asked();
+    dgm_region left = dgm_timer_enter(DGM_REGION_COMMUNICATION);
+    dgm_err err = dgm_coll_max_counts(run->grid, DGM_AXIS_WORLD, &asked, 1);
+    dgm_timer_enter(left);
+    *stop = asked != 0;
+    return err;
+}
+
+dgm_err dgm_train_run_stopped_early(const char *dir)
+{
+    return DGM_FAIL(DGM_ERR_STOPPED, "stopped by a signal before the first update: there was nothing new to save, and checkpoints in %s are as they were; the "
+                    "same command with --resume auto starts again", dir);
+}
+
+/* As long as nothing was trained that would have to be saved. */
+static dgm_err check_stop(const dgm_train_run *run)
+{
+    bool stop;
+    DGM_TRY(dgm_train_run_stop_asked(run, &stop));
+    return stop ? dgm_train_run_stopped_early(run->dir) : DGM_OK;
+}
+
 dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run)
 {
     const char *which = dgm_config_text(config, "resume");
     bool resumes = strcmp(which, "no") != 0;
     *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out"), .data_dir = data_dir, .lock = -1};
+    int n_ranks;
+    MPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
+    DGM_TRY(dgm_train_tp_check(config, n_ranks));
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &run->grid));
+    DGM_TRY(check_stop(run));
     DGM_TRY(agree(run, run->grid->rank == 0 ? check_folder(run, resumes) : DGM_OK));
     dgm_err err = dgm_dataset_open(data_dir, &run->dataset);
     if (err == DGM_OK) err = tokenizer_texts(run);
     DGM_TRY(agree(run, err));
     if (resumes) DGM_TRY(dgm_train_run_find(run, which));
     DGM_TRY(make_model(run));
+    DGM_TRY(check_stop(run));
     DGM_TRY(make_trainer(run));
     if (run->resume_path != NULL) DGM_TRY(dgm_train_run_resume(run));
     if (run->step > run->settings.max_steps)
@@ -177,6 +209,7 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     int threads;
     DGM_TRY(dgm_placement_check(run->grid, run->settings.threads, &threads));
     dgm_gemm_set_threads(threads);
+    DGM_TRY(check_stop(run)); /* before run.json says that training went on */
     DGM_TRY(open_logs(run));
     return run->resume_path != NULL ? dgm_train_run_prune(run) : DGM_OK; /* a run killed before it did so may have no save to come */
 }

@@ -56,6 +56,20 @@ void dgm_gemm_set_threads(int n_threads)
     n_threads_now = n_threads;
 }
 
+static dgm_err check_variable(const char *name, const char *expected, const char *otherwise)
+{
+    const char *value = getenv(name);
+    if (value == NULL || *value == '\0' || strcmp(value, expected) == 0) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "%s=%s in the environment: expected %s, or unset it for %s", name, value, expected, otherwise);
+}
+
+dgm_err dgm_gemm_check_environment(void)
+{
+    DGM_TRY(dgm_kernels_check());
+    DGM_TRY(check_variable("DRAGOMAN_GEMM", "blis", "the kernels of this processor"));
+    return check_variable("DRAGOMAN_BF16", "none", "what this processor has");
+}
+
 dgm_err dgm_gemm_check_precision(dgm_precision precision)
 {
     const char *missing;

@@ -5,6 +5,7 @@
 #include "dgm/error.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,20 +47,37 @@ const dgm_kernels *dgm_kernels_find(const char *name)
     return NULL;
 }
 
+static const char *const best_first[] = {"avx512", "avx2", "portable"};
+enum { N_FAMILIES = sizeof best_first / sizeof best_first[0] };
+
+/* The family that the environment asks for; NULL: none. */
+static const char *asked_family(void)
+{
+    const char *name = getenv("DRAGOMAN_KERNELS");
+    return name != NULL && *name != '\0' ? name : NULL;
+}
+
+dgm_err dgm_kernels_check(void)
+{
+    const char *asked = asked_family();
+    bool known = false;
+    char have[64] = "";
+    if (asked == NULL || dgm_kernels_find(asked) != NULL) return DGM_OK;
+    for (int i = 0, at = 0; i < N_FAMILIES; i++) {
+        known = known || strcmp(asked, best_first[i]) == 0;
+        if (dgm_kernels_find(best_first[i]) != NULL) at += snprintf(have + at, sizeof have - (size_t)at, "%s%s", at > 0 ? ", " : "", best_first[i]);
+    }
+    return DGM_FAIL(DGM_ERR_USAGE, "DRAGOMAN_KERNELS=%s in the environment: %s; expected one of those that can be had here (%s), or unset it for the first of them",
+                    asked, known ? "this processor or this build does not have that kernel family" : "no kernel family has that name", have);
+}
+
 static const dgm_kernels *choose(void)
 {
-    const char *wanted = getenv("DRAGOMAN_KERNELS");
-    if (wanted != NULL && *wanted != 0) {
-        const dgm_kernels *k = dgm_kernels_find(wanted);
-        if (k == NULL) dgm_error_fatal(__FILE__, __LINE__, "DRAGOMAN_KERNELS names a kernel family that this build and CPU have");
-        return k;
-    }
-    static const char *const best_first[] = {"avx512", "avx2"};
-    for (int i = 0; i < 2; i++) {
-        const dgm_kernels *k = dgm_kernels_find(best_first[i]);
-        if (k != NULL) return k;
-    }
-    return &portable;
+    const char *asked = asked_family();
+    const dgm_kernels *k = asked != NULL ? dgm_kernels_find(asked) : NULL;
+    if (asked != NULL && k == NULL) dgm_error_fatal(__FILE__, __LINE__, "dgm_kernels_check was called");
+    for (int i = 0; k == NULL && i < N_FAMILIES; i++) k = dgm_kernels_find(best_first[i]);
+    return k;
 }
 
 const dgm_kernels *dgm_kernels_now(void)

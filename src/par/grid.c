@@ -6,12 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* world = dp x tp.  Says what would go: the divisors of the number of ranks, the multiples of tp beside it. */
-static dgm_err refuse(int tp, int size)
+dgm_err dgm_grid_check(int tp, int size, int64_t n_pieces)
 {
     char divisors[256] = "";
+    if (tp < 1) return DGM_FAIL(DGM_ERR_USAGE, "--tp %d: expected at least 1", tp);
+    if (size % tp == 0 && n_pieces % tp == 0) return DGM_OK;
     for (int d = 1, at = 0; d <= size && at < (int)sizeof divisors; d++)
-        if (size % d == 0) at += snprintf(divisors + at, sizeof divisors - (size_t)at, "%s%d", at > 0 ? ", " : "", d);
+        if (size % d == 0 && n_pieces % d == 0) at += snprintf(divisors + at, sizeof divisors - (size_t)at, "%s%d", at > 0 ? ", " : "", d);
+    if (n_pieces % tp != 0)
+        return DGM_FAIL(DGM_ERR_USAGE, "--tp %d: expected a divisor of virtual_tp = %lld, the pieces that a layer is cut into, and of the number of ranks, %d: "
+                        "give one of %s", tp, (long long)n_pieces, size, divisors);
     if (size < tp)
         return DGM_FAIL(DGM_ERR_USAGE, "--tp %d does not divide the number of ranks, %d: start %d ranks or a multiple of it, or give a smaller --tp "
                         "(of %s)", tp, size, tp, divisors);
@@ -25,8 +29,12 @@ static dgm_err split(dgm_grid *grid, MPI_Comm comm, int tp)
     DGM_MPI(MPI_Comm_set_errhandler(grid->world, MPI_ERRORS_RETURN));
     DGM_MPI(MPI_Comm_rank(grid->world, &grid->rank));
     DGM_MPI(MPI_Comm_size(grid->world, &grid->size));
-    if (tp < 1) return DGM_FAIL(DGM_ERR_USAGE, "--tp %d: expected at least 1", tp);
-    if (grid->size % tp != 0) return refuse(tp, grid->size);
+    DGM_TRY(dgm_grid_check(tp, grid->size, 0));
+    MPI_Comm node;
+    DGM_MPI(MPI_Comm_split_type(grid->world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
+    DGM_MPI(MPI_Comm_rank(node, &grid->node_rank));
+    DGM_MPI(MPI_Comm_size(node, &grid->node_size));
+    DGM_MPI(MPI_Comm_free(&node));
     grid->tp_size = tp;
     grid->dp_size = grid->size / tp;
     grid->dp_rank = grid->rank / tp;
@@ -64,6 +72,6 @@ void dgm_grid_destroy(dgm_grid *grid)
 const dgm_grid *dgm_grid_single(void)
 {
     static const dgm_grid single = {.world = MPI_COMM_NULL, .dp = MPI_COMM_NULL, .tp = MPI_COMM_NULL,
-                                    .size = 1, .dp_size = 1, .tp_size = 1};
+                                    .size = 1, .dp_size = 1, .tp_size = 1, .node_size = 1};
     return &single;
 }

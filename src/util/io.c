@@ -217,7 +217,7 @@ dgm_err dgm_io_make_dirs(const char *path)
         *at = kept;
         if (kept == '\0') break;
     }
-    if (err == DGM_OK && !dgm_io_is_dir(path)) err = DGM_FAIL(DGM_ERR_IO, "%s exists and is not a folder", path);
+    if (err == DGM_OK && !dgm_io_is_dir(path)) err = DGM_FAIL(DGM_ERR_IO, "%s exists and is not a folder: choose another name, or move it away", path);
     free(p);
     return err;
 }
