@@ -8,9 +8,11 @@
 #include "dgm/run_record.h"
 #include "dgm/timer.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static dgm_err agree(const dgm_train_run *run, dgm_err err) { return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err); }
 
@@ -85,6 +87,16 @@ static dgm_err make_trainer(dgm_train_run *run)
     return agree(run, err);
 }
 
+/* Said at once rather than by whatever is written first. */
+static dgm_err check_writable(const char *dir)
+{
+    if (access(dir, W_OK | X_OK) == 0) return DGM_OK;
+    int reason = errno;
+    if (dgm_io_holds(dir, "last"))
+        return DGM_FAIL(DGM_ERR_IO, "%s: %s; make the folder writable, or go on in another --out with --resume %s/last", dir, strerror(reason), dir);
+    return DGM_FAIL(DGM_ERR_IO, "%s: %s; make the folder writable, or choose another --out", dir, strerror(reason));
+}
+
 /* One process at a time trains in a folder; one with checkpoints is never overwritten by a run that does not go on from them. */
 static dgm_err check_folder(dgm_train_run *run, bool resumes)
 {
@@ -93,6 +105,7 @@ static dgm_err check_folder(dgm_train_run *run, bool resumes)
     if (dgm_io_holds(run->dir, "manifest.json")) /* prepare --overwrite would take the run away with the data */
         return DGM_FAIL(DGM_ERR_USAGE, "--out %s is a DATA folder of prepare: choose another folder for the run", run->dir);
     DGM_TRY(dgm_io_make_dirs(run->dir));
+    DGM_TRY(check_writable(run->dir));
     DGM_TRY(dgm_io_lock_dir(run->dir, &run->lock));
     DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
     free(steps);
