@@ -98,6 +98,21 @@ runs 3 $train --out damaged --resume auto --average-last 3
 says "damaged/checkpoints/step-00000006/model.safetensors is damaged"
 same damaged/model.safetensors whole/model.safetensors "the result that was there stays"
 
+# A branch has a folder of its own, and goes on in it as what it is.
+branch="$train --average-last 4 --max-steps 14 --out branch"
+# shellcheck disable=SC2086
+runs 0 $branch --resume whole/checkpoints/step-00000008
+# shellcheck disable=SC2086
+runs 2 $branch --resume whole/checkpoints/step-00000008
+says "branch holds a run that has come to a checkpoint of step 14: go on with that one with --resume auto, or choose another --out" 1
+rm -r branch/checkpoints
+# shellcheck disable=SC2086
+runs 2 $branch --resume auto
+says "branch has no checkpoint yet, and its run.json says that it goes on from whole/checkpoints/step-00000008: give that to --resume again" 1
+# shellcheck disable=SC2086
+runs 2 $train --resume whole/checkpoints/step-00000010 --out damaged
+says "damaged holds a run that has come to a checkpoint of step 10"
+
 # Damaged checkpoints do not count as kept: of the newest two, one is damaged and later than what is saved now.
 copy damaged
 rm -r damaged/checkpoints/step-00000006 damaged/best

@@ -175,7 +175,7 @@ says "vocab_size has no effect with --data"
 runs 2 "$dragoman" train --data data --config small.cfg --d-ff 128 --init whole/model.safetensors --out new
 says "d_ff = 128"
 runs 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --max-steps 20 --resume whole/checkpoints/step-00000008 --out whole
-says "later than whole/checkpoints/step-00000008"
+says "later than whole/checkpoints/step-00000008: go on from the newest with --resume auto, choose another --out to branch off"
 [ ! -e new ]
 result $? "what was refused left no folder"
 runs 0 "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --out whole

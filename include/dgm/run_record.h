@@ -37,6 +37,9 @@ dgm_err dgm_run_record_read(const char *path, json_t **out);
 /* The text of a field, its escapes (json_text.h) undone; the caller frees it; NULL when there is none or memory ends. */
 char *dgm_run_record_text(const json_t *record, const char *object, const char *field);
 
+/* The last of its starts that went on from a checkpoint of another folder, borrowed from the record; NULL: none did. */
+const json_t *dgm_run_record_branch(const json_t *record);
+
 /* The resolved settings as an object of strings.  A new reference; NULL when memory ends. */
 json_t *dgm_run_record_settings(const dgm_config *config);
 

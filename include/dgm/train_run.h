@@ -26,6 +26,7 @@ typedef struct {
     int lock;             /* of RUN, held by rank 0; -1: none */
     dgm_text tokenizer, tgt_tokenizer; /* JSON texts; the second empty when joint */
     char *resume_path, *resume_state; /* the checkpoint that is gone on from, its state.json; NULL: training begins */
+    bool from_elsewhere;  /* it lies in another folder: this start branches off */
     /* what a checkpoint remembers besides tensors */
     bool from_init;       /* training began with the model of --init */
     char init_sha256[DGM_SHA256_HEX]; /* of its file; "" when that is not known */
@@ -62,7 +63,8 @@ dgm_err dgm_train_run_prune(const dgm_train_run *run);
  * DGM_ERR_USAGE when --init does not fit to it.  Collective on grid->world. */
 dgm_err dgm_train_run_find(dgm_train_run *run, const char *which);
 
-/* Takes it up.  DGM_ERR_USAGE when the run has later checkpoints than the folder named.  Collective on grid->world. */
+/* Takes it up.  DGM_ERR_USAGE when the run has later checkpoints than the folder named, or any and that is another run's.  Collective on
+ * grid->world. */
 dgm_err dgm_train_run_resume(dgm_train_run *run);
 
 /* The tensors of a checkpoint, where they lie in this run. */

@@ -66,6 +66,17 @@ char *dgm_run_record_text(const json_t *record, const char *object, const char *
     return string != NULL ? dgm_json_text_bytes(string) : NULL;
 }
 
+const json_t *dgm_run_record_branch(const json_t *record)
+{
+    const json_t *starts = json_object_get(record, "starts"), *last = NULL, *start;
+    size_t i;
+    json_array_foreach(starts, i, start)
+    {
+        if (json_is_string(json_object_get(start, "from"))) last = start;
+    }
+    return last;
+}
+
 /* ---- earlier starts ---- */
 
 /* What two starts may differ in, besides the settings. */

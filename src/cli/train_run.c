@@ -123,20 +123,11 @@ static dgm_err open_trace(dgm_train_run *run)
     return dgm_trace_open(run->dir, run->step, run->grid, run->params, weight, &run->trace);
 }
 
-/* Whether training goes on from a checkpoint of another folder. */
-static bool comes_from_elsewhere(const dgm_train_run *run)
-{
-    char *own = run->resume_path != NULL ? dgm_ckpt_path(run->dir, run->step) : NULL;
-    bool elsewhere = run->resume_path != NULL && (own == NULL || !dgm_io_same(own, run->resume_path));
-    free(own);
-    return elsewhere;
-}
-
 static dgm_err describe(const dgm_train_run *run)
 {
     dgm_run_facts facts = {.grid = run->grid, .config = run->config, .threads = run->settings.threads, .data_path = run->data_dir,
                            .data_hash = dgm_dataset_hash(run->dataset), .init_sha256 = run->from_init ? run->init_sha256 : NULL, .step = run->step,
-                           .from = comes_from_elsewhere(run) ? run->resume_path : NULL};
+                           .from = run->from_elsewhere ? run->resume_path : NULL};
     return dgm_run_record_write(run->dir, &facts);
 }
 
@@ -146,7 +137,7 @@ static dgm_err remove_foreign_logs(const dgm_train_run *run)
 {
     static const char *const names[] = {"metrics.jsonl", "timing.jsonl", "trace.jsonl"};
     dgm_err err = DGM_OK;
-    if (!comes_from_elsewhere(run)) return DGM_OK;
+    if (!run->from_elsewhere) return DGM_OK;
     for (size_t i = 0; err == DGM_OK && i < sizeof names / sizeof names[0]; i++) {
         char *path = dgm_io_join(run->dir, names[i]);
         bool there = path != NULL && dgm_io_exists(path);
