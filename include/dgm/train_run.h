@@ -27,6 +27,7 @@ typedef struct {
     dgm_text tokenizer, tgt_tokenizer; /* JSON texts; the second empty when joint */
     char *resume_path, *resume_state; /* the checkpoint that is gone on from, its state.json; NULL: training begins */
     bool from_elsewhere;  /* it lies in another folder: this start branches off */
+    int64_t branched_at;  /* the step of the last such start, 0: none; checkpoints up to it are not this run's.  On rank 0 */
     /* what a checkpoint remembers besides tensors */
     bool from_init;       /* training began with the model of --init */
     char init_sha256[DGM_SHA256_HEX]; /* of its file; "" when that is not known */
@@ -78,7 +79,12 @@ char *dgm_train_run_record(const dgm_train_run *run);
 /* Patience is exhausted or the epochs are over. */
 bool dgm_train_run_is_over(const dgm_train_run *run);
 
-/* Writes RUN/model.safetensors: the mean of the last checkpoints, the best one, or the last.  Collective on grid->world. */
+/* Warns of what the result will want for: earlier checkpoints that are missing or do not look whole, or that lie in another run.  Collective on
+ * grid->world. */
+dgm_err dgm_train_run_foresee(const dgm_train_run *run);
+
+/* Writes RUN/model.safetensors: the mean of the last checkpoints, the best one, or the last.  DGM_ERR_INPUT, and what was there stays, when one of
+ * them is missing or damaged.  Collective on grid->world. */
 dgm_err dgm_train_run_finish(dgm_train_run *run);
 
 #endif

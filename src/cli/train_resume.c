@@ -186,12 +186,13 @@ static dgm_err link_again(const dgm_train_run *run, const char *name, int64_t st
     return *has ? dgm_ckpt_mark(run->dir, name, step, run->grid) : DGM_OK;
 }
 
-/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew. */
+/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew.  One of its own that is gone
+ * still counts: later ones are best if they are better, as they would be had nothing been lost. */
 static dgm_err take_best(dgm_train_run *run)
 {
     bool has = false;
     if (run->best_step > 0) DGM_TRY(link_again(run, "best", run->best_step, &has));
-    if (run->best_step > 0 && !has) {
+    if (run->best_step > 0 && run->from_elsewhere) {
         dgm_log(DGM_LOG_INFO, "the best checkpoint so far, of step %lld, is not in %s: the next validation counts as the best",
                 (long long)run->best_step, run->dir);
         run->best_step = 0;

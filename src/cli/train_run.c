@@ -123,12 +123,23 @@ static dgm_err open_trace(dgm_train_run *run)
     return dgm_trace_open(run->dir, run->step, run->grid, run->params, weight, &run->trace);
 }
 
-static dgm_err describe(const dgm_train_run *run)
+/* What run.json now tells of branching off: it may have been in an earlier start.  On rank 0. */
+static dgm_err take_branch(dgm_train_run *run)
+{
+    json_t *record = NULL;
+    DGM_TRY(dgm_run_record_read(run->dir, &record));
+    run->branched_at = DGM_MAX(json_integer_value(json_object_get(dgm_run_record_branch(record), "after_step")), 0);
+    json_decref(record);
+    return DGM_OK;
+}
+
+static dgm_err describe(dgm_train_run *run)
 {
     dgm_run_facts facts = {.grid = run->grid, .config = run->config, .threads = run->settings.threads, .data_path = run->data_dir,
                            .data_hash = dgm_dataset_hash(run->dataset), .init_sha256 = run->from_init ? run->init_sha256 : NULL, .step = run->step,
                            .from = run->from_elsewhere ? run->resume_path : NULL};
-    return dgm_run_record_write(run->dir, &facts);
+    DGM_TRY(dgm_run_record_write(run->dir, &facts));
+    return agree(run, run->grid->rank == 0 ? take_branch(run) : DGM_OK);
 }
 
 /* Logs in a folder whose checkpoint is another folder's tell of another course: of a run that was killed there before its first checkpoint, say.
@@ -182,7 +193,9 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     DGM_TRY(dgm_placement_check(run->grid, run->settings.threads, &threads));
     dgm_gemm_set_threads(threads);
     DGM_TRY(open_logs(run));
-    return run->resume_path != NULL ? dgm_train_run_prune(run) : DGM_OK; /* a run killed before it did so may have no save to come */
+    if (run->resume_path == NULL) return DGM_OK;
+    DGM_TRY(dgm_train_run_foresee(run));
+    return dgm_train_run_prune(run); /* a run killed before it did so may have no save to come */
 }
 
 void dgm_train_run_close(dgm_train_run *run)
