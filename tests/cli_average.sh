@@ -32,6 +32,15 @@ says 'none: No such file'
 head -c 3000 a >cut
 average 3 --out x cut
 says 'cut is not a whole safetensors file'
+# A checkpoint without DONE is none, whatever else it has.
+mkdir -p half step-00000003.tmp && cp a half/model.safetensors && cp a step-00000003.tmp/model.safetensors
+average 0 --out one half
+same one a "a folder that holds a model is a model"
+echo '{}' >half/state.json
+for ckpt in half step-00000003.tmp; do
+    average 3 --out x a $ckpt
+    says "checkpoint $ckpt is not whole: open $ckpt/DONE: No such file"
+done
 average 1 --out no/such/folder a
 says 'no/such/folder'
 average 0 --help

@@ -109,11 +109,14 @@ END
 rm -rf run
 # shellcheck disable=SC2086
 runs 0 $train --out run --max-steps 6
+cp -r run kept
 if [ -n "$namespace" ] && $namespace mount --bind run run 2>/dev/null; then
     $namespace sh read_only.sh
     result $? "RUN on a read-only file system"
     equal "$(cat code)" 1 "going on there ends with exit code 1"
     tells "Read-only file system"
+    says "run: Read-only file system; make the folder writable, or go on in another --out with --resume run/last"
+    same run kept "nothing of it has changed"
     equal "$(cat code.new)" 1 "so does beginning there"
     found err.new "run/new: Read-only file system"
 else
@@ -127,6 +130,7 @@ if [ -z "$as" ] || $as "$dragoman" --version >/dev/null 2>&1; then
     # shellcheck disable=SC2086
     runs 1 $as $train --out run --resume auto
     tells "Permission denied"
+    says "make the folder writable"
     # shellcheck disable=SC2086
     runs 1 $as $train --out run/new
     says "run/new: Permission denied"

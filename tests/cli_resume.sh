@@ -96,7 +96,74 @@ flip damaged/checkpoints/step-00000006/model.safetensors
 # shellcheck disable=SC2086
 runs 3 $train --out damaged --resume auto --average-last 3
 says "damaged/checkpoints/step-00000006/model.safetensors is damaged"
+says "; put back a copy, or remove damaged/checkpoints and begin again with --resume auto, to the same bits; or take the mean of the newest with --average-last 2"
 same damaged/model.safetensors whole/model.safetensors "the result that was there stays"
+
+# What a mean is made of follows from settings and steps: one that is missing makes no other mean, and what the message advises helps.
+copy mean
+mean="$train --resume auto --average-last 3"
+# shellcheck disable=SC2086
+runs 0 $mean --out mean
+says "mean/model.safetensors is the mean of the checkpoints of steps 6, 8, 10" 1
+for how in missing undone; do
+    copy damaged
+    cp whole/model.safetensors damaged/
+    if [ $how = missing ]; then rm -r damaged/checkpoints/step-00000008; else rm damaged/checkpoints/step-00000008/DONE; fi
+    # shellcheck disable=SC2086
+    runs 3 $mean --out damaged
+    says "damaged/checkpoints has no whole checkpoint of step 8, which the result is made of: put back a copy, or remove the checkpoints later than step 6" 1
+    same damaged/model.safetensors whole/model.safetensors "$how: the result that was there stays"
+done
+rm -r damaged/checkpoints/step-00000008 damaged/checkpoints/step-00000010
+# shellcheck disable=SC2086
+runs 0 "$mpirun" -n 2 $mean --out damaged
+same damaged/model.safetensors mean/model.safetensors "trained again from before it: the same mean"
+copy damaged
+rm -r damaged/checkpoints/step-00000006
+# shellcheck disable=SC2086
+runs 3 $train --resume auto --average-last 5 --out damaged
+says "of steps 2, 4, 6, which the result is made of: put back a copy, or remove damaged/checkpoints and begin again with --resume auto"
+says "; or take the mean of the newest with --average-last 2"
+# shellcheck disable=SC2086
+runs 0 $train --resume auto --average-last 2 --out damaged
+says "is the mean of the checkpoints of steps 8, 10"
+# It is told when training goes on, if the end will need it.
+copy damaged
+rm -r damaged/checkpoints/step-00000010
+truncate -s -3 damaged/checkpoints/step-00000006/model.safetensors
+# shellcheck disable=SC2086
+runs 3 $mean --out damaged
+says "warning: if training ends by step 10, it ends without a result: damaged/checkpoints has no whole checkpoint of step 6" 1
+# shellcheck disable=SC2086
+runs 0 $mean --max-steps 12 --out damaged
+says "warning" 0
+says "is the mean of the checkpoints of steps 8, 10, 12"
+
+# A branch has checkpoints of its own alone, however often it is interrupted, and says so.
+branch="$train --average-last 4 --max-steps 14 --out branch"
+# shellcheck disable=SC2086
+runs 0 $branch --resume whole/checkpoints/step-00000008
+says "warning: the result will be the mean of 3 checkpoints, fewer than average_last = 4: this run branched off at step 8" 1
+says "warning: branch/model.safetensors is the mean of the checkpoints of steps 10, 12, 14: fewer than average_last = 4, as this run branched off at step 8" 1
+mv branch/model.safetensors branch.whole && rm -r branch/checkpoints/step-0000001[24]
+# shellcheck disable=SC2086
+runs 2 $branch --resume whole/checkpoints/step-00000008
+says "branch holds a run that has come to a checkpoint of step 10: go on with that one with --resume auto, or choose another --out" 1
+# shellcheck disable=SC2086
+runs 0 "$mpirun" -n 2 $branch --resume auto
+says "is the mean of the checkpoints of steps 10, 12, 14: fewer than average_last = 4"
+same branch/model.safetensors branch.whole "interrupted and resumed: the same mean"
+rm -r branch/checkpoints/step-00000010
+# shellcheck disable=SC2086
+runs 3 $branch --resume auto
+says "of step 10, which the result is made of: put back a copy, or remove branch/checkpoints and begin again with the --resume that it branched off with"
+rm -r branch/checkpoints
+# shellcheck disable=SC2086
+runs 2 $branch --resume auto
+says "branch has no checkpoint yet, and its run.json says that it goes on from whole/checkpoints/step-00000008: give that to --resume again" 1
+# shellcheck disable=SC2086
+runs 2 $train --resume whole/checkpoints/step-00000008 --out damaged
+says "damaged holds a run that has come to a checkpoint of step 12"
 
 # Damaged checkpoints do not count as kept: of the newest two, one is damaged and later than what is saved now.
 copy damaged
@@ -188,6 +255,10 @@ for victim in 0 2; do
     same killed/model.safetensors long/model.safetensors "resumed on $((victim + 2)) ranks: the same model"
     same killed/metrics.jsonl long/metrics.jsonl "resumed on $((victim + 2)) ranks: the same metrics"
 done
+
+# shellcheck disable=SC2086
+runs 3 $train --max-steps 400 --validate-every 100 --checkpoint-every 10 --average-last 40 --resume auto --out long
+says "long/checkpoints has no whole checkpoint of steps 10, 20, 30, ..., 370, 380, 390 (3"
 
 # ---- one rank fails while gradients travel ----
 

@@ -87,11 +87,11 @@ runs 2 "$dragoman" train --data data --config small.cfg --resume whole/checkpoin
 says "raise --max-steps"
 for o in sgd adamw; do runs 0 "$dragoman" train --data data --config small.cfg --optimizer $o --weight-decay 0.01 --max-steps 2 --out "opt-$o"; done
 runs 0 "$dragoman" train --data data --config small.cfg --average-last 2 --out averaged
-says "mean of the checkpoints of steps 12 to 14"
+says "mean of the checkpoints of steps 12, 14"
 
 # The result does not depend on where a run was interrupted.
 runs 0 "$dragoman" train --data data --config small.cfg --average-last 4 --keep-checkpoints 1 --out mean
-says "mean of the checkpoints of steps 4 to 14"
+says "mean of the checkpoints of steps 4, 8, 12, 14"
 runs 0 "$dragoman" train --data data --config small.cfg --average-last 4 --keep-checkpoints 1 --max-steps 7 --out mean-twice
 runs 0 "$dragoman" train --data data --config small.cfg --average-last 4 --keep-checkpoints 1 --resume auto --out mean-twice
 same mean-twice/model.safetensors mean/model.safetensors "stopped at step 7 and resumed: the same mean"
@@ -105,6 +105,12 @@ says "is the checkpoint of step 2"
 runs 0 "$dragoman" train $still --max-steps 8 --resume unlinked/checkpoints/step-00000006 --out elsewhere
 says "is not in elsewhere"
 says "is the checkpoint of step 8"
+
+# Without the best checkpoint there is no result, unless a later one is better.
+cp -r unlinked bestless && rm -r bestless/checkpoints/step-00000002
+runs 3 "$dragoman" train $still --max-steps 8 --resume auto --out bestless
+says "warning: if no later validation is better, training ends without a result: bestless/checkpoints has no whole checkpoint of step 2" 1
+same bestless/model.safetensors unlinked/model.safetensors "the result that was there stays"
 
 # Logs that a run killed before its first checkpoint has left are not those of the run that is gone on from.
 mkdir foreign
@@ -184,7 +190,7 @@ says "vocab_size has no effect with --data"
 runs 2 "$dragoman" train --data data --config small.cfg --d-ff 128 --init whole/model.safetensors --out new
 says "d_ff = 128"
 runs 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --max-steps 20 --resume whole/checkpoints/step-00000008 --out whole
-says "later than whole/checkpoints/step-00000008"
+says "later than whole/checkpoints/step-00000008: go on from the newest with --resume auto, choose another --out to branch off"
 [ ! -e new ]
 result $? "what was refused left no folder"
 runs 0 "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --out whole

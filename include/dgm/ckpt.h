@@ -50,6 +50,12 @@ dgm_err dgm_ckpt_find(const char *run, const char *which, const dgm_grid *grid, 
 /* DGM_ERR_INPUT, saying what is missing or damaged, unless all of the checkpoint is as it was written. */
 dgm_err dgm_ckpt_verify(const char *path, const dgm_grid *grid);
 
+/* Whether DONE is there and the files have the sizes it says: cheap.  Not collective. */
+bool dgm_ckpt_looks_whole(const char *path);
+
+/* Whether a folder is that of a checkpoint, whole or not, rather than one that holds a model.  Not collective. */
+bool dgm_ckpt_is_folder(const char *path);
+
 /* Makes RUN/NAME ("best") point to the checkpoint of that step. */
 dgm_err dgm_ckpt_mark(const char *run, const char *name, int64_t step, const dgm_grid *grid);
 

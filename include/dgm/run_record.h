@@ -42,6 +42,9 @@ char *dgm_run_record_text(const json_t *record, const char *object, const char *
 /* A setting that is a number; 0 when it is not set. */
 int64_t dgm_run_record_number(const json_t *settings, const char *name);
 
+/* The last of its starts that went on from a checkpoint of another folder, borrowed from the record; NULL: none did. */
+const json_t *dgm_run_record_branch(const json_t *record);
+
 /* The resolved settings as an object of strings.  A new reference; NULL when memory ends. */
 json_t *dgm_run_record_settings(const dgm_config *config);
 

@@ -26,6 +26,8 @@ typedef struct {
     int lock;             /* of RUN, held by rank 0; -1: none */
     dgm_text tokenizer, tgt_tokenizer; /* JSON texts; the second empty when joint */
     char *resume_path, *resume_state; /* the checkpoint that is gone on from, its state.json; NULL: training begins */
+    bool from_elsewhere;  /* it lies in another folder: this start branches off */
+    int64_t branched_at;  /* the step of the last such start, 0: none; checkpoints up to it are not this run's.  On rank 0 */
     /* what a checkpoint remembers besides tensors */
     bool from_init;       /* training began with the model of --init */
     char init_sha256[DGM_SHA256_HEX]; /* of its file; "" when that is not known */
@@ -68,7 +70,8 @@ dgm_err dgm_train_run_prune(const dgm_train_run *run);
  * DGM_ERR_USAGE when --init does not fit to it.  Collective on grid->world. */
 dgm_err dgm_train_run_find(dgm_train_run *run, const char *which);
 
-/* Takes it up.  DGM_ERR_USAGE when the run has later checkpoints than the folder named.  Collective on grid->world. */
+/* Takes it up.  DGM_ERR_USAGE when the run has later checkpoints than the folder named, or any and that is another run's.  Collective on
+ * grid->world. */
 dgm_err dgm_train_run_resume(dgm_train_run *run);
 
 /* The tensors of a checkpoint, where they lie in this run. */
@@ -82,7 +85,12 @@ char *dgm_train_run_record(const dgm_train_run *run);
 /* Patience is exhausted or the epochs are over. */
 bool dgm_train_run_is_over(const dgm_train_run *run);
 
-/* Writes RUN/model.safetensors: the mean of the last checkpoints, the best one, or the last.  Collective on grid->world. */
+/* Warns of what the result will want for: earlier checkpoints that are missing or do not look whole, or that lie in another run.  Collective on
+ * grid->world. */
+dgm_err dgm_train_run_foresee(const dgm_train_run *run);
+
+/* Writes RUN/model.safetensors: the mean of the last checkpoints, the best one, or the last.  DGM_ERR_INPUT, and what was there stays, when one of
+ * them is missing or damaged.  Collective on grid->world. */
 dgm_err dgm_train_run_finish(dgm_train_run *run);
 
 #endif

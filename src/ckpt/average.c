@@ -2,7 +2,6 @@
 #include "dgm/average.h"
 
 #include "dgm/ckpt.h"
-#include "dgm/io.h"
 #include "dgm/model_file.h"
 
 #include <stdlib.h>
@@ -22,11 +21,11 @@ static dgm_err check_alike(const dgm_model_file *first, const dgm_model_file *ot
                     differ, dgm_model_file_path(first));
 }
 
-/* Checkpoints are looked at whole before they count. */
+/* Checkpoints are looked at whole before they count; one without DONE is none. */
 static dgm_err open_models(const char *const *models, int n, dgm_model_file **files)
 {
     for (int i = 0; i < n; i++) {
-        if (dgm_io_holds(models[i], "DONE")) DGM_TRY(dgm_ckpt_verify(models[i], dgm_grid_single()));
+        if (dgm_ckpt_is_folder(models[i])) DGM_TRY(dgm_ckpt_verify(models[i], dgm_grid_single()));
         DGM_TRY(dgm_model_file_open(models[i], &files[i]));
         DGM_TRY(dgm_model_file_verify(files[i]));
         DGM_TRY(check_alike(files[0], files[i]));

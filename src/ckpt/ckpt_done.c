@@ -1,6 +1,7 @@
 /* Digests are of what is on disk, read back, and are taken by all ranks together, each of its blocks of every file. */
 #include "ckpt_done.h"
 
+#include "dgm/ckpt.h"
 #include "dgm/coll.h"
 #include "dgm/io.h"
 #include "dgm/seal.h"
@@ -152,7 +153,7 @@ dgm_err dgm_ckpt_done_check(const char *dir, const dgm_grid *grid)
     return err;
 }
 
-bool dgm_ckpt_done_looks_whole(const char *dir)
+bool dgm_ckpt_looks_whole(const char *dir)
 {
     stored files[N_FILES];
     char *text = NULL, *path = dgm_io_join(dir, DGM_CKPT_DONE);

@@ -16,9 +16,6 @@ dgm_err dgm_ckpt_done_write(const char *dir, int64_t step, const dgm_grid *grid)
 /* DGM_ERR_INPUT unless DONE is there and sizes and digests are right.  Collective on grid->world; the same error everywhere. */
 dgm_err dgm_ckpt_done_check(const char *dir, const dgm_grid *grid);
 
-/* Whether DONE is there and the sizes are right: cheap.  Not collective. */
-bool dgm_ckpt_done_looks_whole(const char *dir);
-
 /* The text of a file, read by rank 0, on all ranks; the caller frees it.  Collective on grid->world; the same error everywhere. */
 dgm_err dgm_ckpt_read_text(const char *path, const dgm_grid *grid, char **text);
 

@@ -99,7 +99,7 @@ static dgm_err restore(const char *path)
     char *final = strdup(path);
     if (final == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
     final[strlen(final) - strlen(".old.tmp")] = '\0';
-    dgm_err err = !dgm_io_exists(final) && dgm_ckpt_done_looks_whole(path) ? dgm_io_rename(path, final) : DGM_OK;
+    dgm_err err = !dgm_io_exists(final) && dgm_ckpt_looks_whole(path) ? dgm_io_rename(path, final) : DGM_OK;
     free(final);
     return err;
 }
@@ -112,6 +112,18 @@ dgm_err dgm_ckpt_verify(const char *path, const dgm_grid *grid)
 {
     dgm_err err = dgm_ckpt_done_check(path, grid);
     return err == DGM_ERR_INPUT ? dgm_error_context(err, "checkpoint %s is not whole", path) : err;
+}
+
+/* By its name, too: a save that was killed may have left no more than the model. */
+bool dgm_ckpt_is_folder(const char *path)
+{
+    static const char *const files[] = {DGM_CKPT_DONE, DGM_CKPT_STATE, DGM_CKPT_OPTIMIZER};
+    char *real = dgm_io_is_dir(path) ? realpath(path, NULL) : NULL;
+    const char *base = real != NULL ? strrchr(real, '/') : NULL;
+    bool is_one = base != NULL && strncmp(base, "/step-", 6) == 0 && base[6] >= '0' && base[6] <= '9';
+    for (size_t i = 0; real != NULL && !is_one && i < sizeof files / sizeof files[0]; i++) is_one = dgm_io_holds(real, files[i]);
+    free(real);
+    return is_one;
 }
 
 /* ---- finding ---- */
@@ -268,7 +280,7 @@ static dgm_err prune(const char *run, int keep_last, const int64_t *keep, int n_
     for (int i = n - 1; i >= 0 && err == DGM_OK; i--) {
         char *path = dgm_ckpt_path(run, steps[i]);
         if (path == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run);
-        else if (n_whole < DGM_MAX(keep_last, 1)) n_whole += (links[0] < 0 || steps[i] <= links[0]) && dgm_ckpt_done_looks_whole(path);
+        else if (n_whole < DGM_MAX(keep_last, 1)) n_whole += (links[0] < 0 || steps[i] <= links[0]) && dgm_ckpt_looks_whole(path);
         else if (!is_one_of(steps[i], links, 2) && !is_one_of(steps[i], keep, n_keep)) err = remove_checkpoint(run, path);
         free(path);
     }

@@ -73,6 +73,17 @@ int64_t dgm_run_record_number(const json_t *settings, const char *name)
     return text != NULL ? strtoll(text, NULL, 10) : 0;
 }
 
+const json_t *dgm_run_record_branch(const json_t *record)
+{
+    const json_t *starts = json_object_get(record, "starts"), *last = NULL, *start;
+    size_t i;
+    json_array_foreach(starts, i, start)
+    {
+        if (json_is_string(json_object_get(start, "from"))) last = start;
+    }
+    return last;
+}
+
 /* ---- earlier starts ---- */
 
 /* What two starts may differ in, besides the settings. */

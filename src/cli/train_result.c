@@ -2,68 +2,117 @@
 #include "dgm/average.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/result_series.h"
 #include "dgm/run_record.h"
-#include "dgm/train_run.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether a checkpoint counts for the mean: those between the regular ones come from validations, and from signals that another run of
- * the same experiment does not get. */
-static bool is_averaged(const dgm_train_run *run, int64_t step)
+/* ---- what will be missing ---- */
+
+static void warn_of_missing(const dgm_train_settings *s, int64_t newest)
 {
-    return step == run->step || (step < run->step && step % run->settings.checkpoint_every == 0);
+    if (s->average_last == 0)
+        dgm_log(DGM_LOG_WARN, "if no later validation is better, training ends without a result: %s", dgm_error_text());
+    else
+        dgm_log(DGM_LOG_WARN, "if training ends by step %lld, it ends without a result: %s", (long long)(newest + (s->average_last - 1) * s->checkpoint_every),
+                dgm_error_text());
 }
 
-/* The steps of the checkpoints the result is made of; the caller frees *steps. */
-static dgm_err choose(const dgm_train_run *run, int64_t **steps, int *n)
+static dgm_err foresee(const dgm_train_run *run)
 {
-    int64_t *all;
-    int n_listed, n_all = 0, wanted = run->settings.average_last;
-    DGM_TRY(dgm_ckpt_list(run->dir, &all, &n_listed));
-    for (int i = 0; i < n_listed; i++)
-        if (is_averaged(run, all[i])) all[n_all++] = all[i];
-    if (n_all == 0) {
-        free(all);
-        return DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint to make a model of: training was over at step %lld already; raise --max-steps", run->dir,
-                        (long long)run->step);
+    const dgm_train_settings *s = &run->settings;
+    bool may_end_early = s->patience > 0 || s->max_epochs > 0;
+    int64_t newest = 0;
+    dgm_result_series series;
+    DGM_TRY(dgm_result_series_init(run, may_end_early ? run->step + 1 : s->max_steps, &series));
+    dgm_err err = dgm_result_series_check(run, &series, run->step, &newest);
+    if (err == DGM_ERR_INPUT) {
+        warn_of_missing(s, newest);
+        err = DGM_OK;
     }
-    *n = wanted > 0 ? DGM_MIN(wanted, n_all) : 1;
-    memmove(all, all + n_all - *n, (size_t)*n * sizeof *all);
-    if (wanted == 0 && run->best_step > 0) all[0] = run->best_step;
-    *steps = all;
-    return DGM_OK;
+    if (series.is_short && !may_end_early)
+        dgm_log(DGM_LOG_WARN, "the result will be the mean of %d checkpoints, fewer than average_last = %d: this run branched off at step %lld, and earlier ones "
+                "are another's", series.n, s->average_last, (long long)run->branched_at);
+    dgm_result_series_fini(&series);
+    return err;
 }
 
-static dgm_err average(const dgm_train_run *run, const int64_t *steps, int n, const char *out)
+dgm_err dgm_train_run_foresee(const dgm_train_run *run)
 {
-    char **paths = calloc((size_t)n, sizeof *paths);
-    dgm_err err = paths != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "paths of %d checkpoints", n);
-    for (int i = 0; i < n && err == DGM_OK; i++) {
-        paths[i] = dgm_ckpt_path(run->dir, steps[i]);
+    bool goes_on = run->grid->rank == 0 && !dgm_train_run_is_over(run); /* else the result itself says it */
+    return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, goes_on ? foresee(run) : DGM_OK);
+}
+
+/* ---- the result ---- */
+
+/* After a mean that failed: a damaged checkpoint is named with the way on; what else it was stays as it is told. */
+static dgm_err explain(const dgm_train_run *run, const dgm_result_series *series, char *const *paths, dgm_err err)
+{
+    dgm_text told = {0}, way = {0};
+    int i = 0;
+    dgm_err told_err = dgm_text_printf(&told, "%s", dgm_error_text());
+    while (i < series->n && dgm_ckpt_verify(paths[i], dgm_grid_single()) == DGM_OK) i++;
+    if (told_err == DGM_OK && i < series->n) told_err = dgm_result_series_way_on(run, series, i, i, &way);
+    if (told_err == DGM_OK) err = DGM_FAIL(err, "%s%s%s", told.text, i < series->n ? "; " : "", i < series->n ? way.text : "");
+    dgm_text_fini(&way);
+    dgm_text_fini(&told);
+    return err;
+}
+
+static dgm_err average(const dgm_train_run *run, const dgm_result_series *series, const char *out)
+{
+    char **paths = calloc((size_t)series->n, sizeof *paths);
+    dgm_err err = paths != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "paths of %d checkpoints", series->n);
+    for (int i = 0; i < series->n && err == DGM_OK; i++) {
+        paths[i] = dgm_ckpt_path(run->dir, series->steps[i]);
         if (paths[i] == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "path of a checkpoint");
     }
-    if (err == DGM_OK) err = dgm_average((const char *const *)paths, n, out);
-    for (int i = 0; paths != NULL && i < n; i++) free(paths[i]);
+    if (err == DGM_OK) {
+        err = dgm_average((const char *const *)paths, series->n, out);
+        if (err == DGM_ERR_INPUT) err = explain(run, series, paths, err);
+    }
+    for (int i = 0; paths != NULL && i < series->n; i++) free(paths[i]);
     free(paths);
+    return err;
+}
+
+static dgm_err say(const dgm_train_run *run, const dgm_result_series *series, const char *out)
+{
+    dgm_text list = {0};
+    dgm_err err = dgm_result_series_list(series, &list);
+    const char *mean = series->n > 1 ? "mean of the checkpoints" : "checkpoint";
+    if (err == DGM_OK && series->is_short)
+        dgm_log(DGM_LOG_WARN, "%s is the %s of %s: fewer than average_last = %d, as this run branched off at step %lld and earlier ones are another's "
+                "(dragoman average can take them in)", out, mean, list.text, run->settings.average_last, (long long)run->branched_at);
+    else if (err == DGM_OK)
+        dgm_log(DGM_LOG_INFO, "%s is the %s of %s", out, mean, list.text);
+    dgm_text_fini(&list);
+    return err;
+}
+
+static dgm_err make(const dgm_train_run *run, const char *out)
+{
+    int64_t newest;
+    dgm_result_series series;
+    if (run->step <= run->branched_at)
+        return DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint to make a model of: training was over at step %lld already; raise --max-steps", run->dir,
+                        (long long)run->step);
+    DGM_TRY(dgm_result_series_init(run, run->step, &series));
+    dgm_err err = dgm_result_series_check(run, &series, run->step, &newest);
+    if (err == DGM_OK) err = average(run, &series, out);
+    if (err == DGM_OK) err = say(run, &series, out);
+    dgm_result_series_fini(&series);
     return err;
 }
 
 dgm_err dgm_train_run_finish(dgm_train_run *run)
 {
-    int64_t *steps = NULL;
-    int n = 0;
     dgm_err err = DGM_OK;
     if (run->grid->rank == 0) {
         char *out = dgm_io_join(run->dir, "model.safetensors");
-        err = out != NULL ? choose(run, &steps, &n) : DGM_FAIL(DGM_ERR_NOMEM, "path of the result");
-        if (err == DGM_OK) err = average(run, steps, n, out);
-        if (err == DGM_OK && n > 1)
-            dgm_log(DGM_LOG_INFO, "%s is the mean of the checkpoints of steps %lld to %lld", out, (long long)steps[0], (long long)steps[n - 1]);
-        else if (err == DGM_OK)
-            dgm_log(DGM_LOG_INFO, "%s is the checkpoint of step %lld", out, (long long)steps[0]);
+        err = out != NULL ? make(run, out) : DGM_FAIL(DGM_ERR_NOMEM, "path of the result");
         if (err == DGM_OK) err = dgm_run_record_result(run->dir, run->step);
-        free(steps);
         free(out);
     }
     return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err);

@@ -83,7 +83,8 @@ static dgm_err check_init(const dgm_train_run *run)
     return err;
 }
 
-/* A run that was killed before its first checkpoint begins again, and must not begin with another model than it was told to.  On one rank. */
+/* A run that was killed before its first checkpoint begins again, and must not begin with another model or at another place than it was told to.
+ * On one rank. */
 static dgm_err check_beginning(const dgm_train_run *run)
 {
     json_t *record = NULL;
@@ -92,6 +93,11 @@ static dgm_err check_beginning(const dgm_train_run *run)
     if (err == DGM_OK && dgm_io_exists(path) && !dgm_config_has(run->config, "init")) err = dgm_run_record_read(path, &record);
     if (err == DGM_OK && json_object_get(record, "init") != NULL)
         err = DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint yet, and its run.json says that it began with --init: give that again", run->dir);
+    char *from = dgm_run_record_text(dgm_run_record_branch(record), NULL, "from");
+    if (err == DGM_OK && from != NULL)
+        err = DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint yet, and its run.json says that it goes on from %s: give that to --resume again, or choose "
+                       "another --out to begin anew", run->dir, from);
+    free(from);
     json_decref(record);
     free(path);
     return err;
@@ -180,12 +186,13 @@ static dgm_err link_again(const dgm_train_run *run, const char *name, int64_t st
     return *has ? dgm_ckpt_mark(run->dir, name, step, run->grid) : DGM_OK;
 }
 
-/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew. */
+/* The best checkpoint must be one of this folder: a run that goes on from another folder's looks for its best anew.  One of its own that is gone
+ * still counts: later ones are best if they are better, as they would be had nothing been lost. */
 static dgm_err take_best(dgm_train_run *run)
 {
     bool has = false;
     if (run->best_step > 0) DGM_TRY(link_again(run, "best", run->best_step, &has));
-    if (run->best_step > 0 && !has) {
+    if (run->best_step > 0 && run->from_elsewhere) {
         dgm_log(DGM_LOG_INFO, "the best checkpoint so far, of step %lld, is not in %s: the next validation counts as the best",
                 (long long)run->best_step, run->dir);
         run->best_step = 0;
@@ -193,17 +200,33 @@ static dgm_err take_best(dgm_train_run *run)
     return DGM_OK;
 }
 
-/* Checkpoints after the one that is gone on from would belong to another course of the run. */
+/* Whether the checkpoint lies in another folder, as the first rank sees it. */
+static dgm_err take_place(dgm_train_run *run)
+{
+    char *own = dgm_ckpt_path(run->dir, run->step);
+    int64_t elsewhere = own == NULL || !dgm_io_same(own, run->resume_path);
+    dgm_err err = own != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir);
+    free(own);
+    DGM_TRY(agree(run, err));
+    DGM_TRY(dgm_coll_broadcast(run->grid, DGM_AXIS_WORLD, 0, &elsewhere, (int64_t)sizeof elsewhere));
+    run->from_elsewhere = elsewhere != 0;
+    return DGM_OK;
+}
+
+/* Checkpoints after the one that is gone on from would belong to another course of the run, and so would all beside another folder's. */
 static dgm_err check_newest(const dgm_train_run *run, const char *path)
 {
     int64_t *steps = NULL;
     int n = 0;
     DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
-    int64_t newest = n > 0 ? steps[n - 1] : 0;
+    long long newest = n > 0 ? steps[n - 1] : 0;
     free(steps);
-    if (newest <= run->step) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_USAGE, "%s has a checkpoint of step %lld, later than %s: choose another --out to branch off, or remove the later ones",
-                    run->dir, (long long)newest, path);
+    if (n == 0 || (!run->from_elsewhere && newest <= run->step)) return DGM_OK;
+    if (run->from_elsewhere)
+        return DGM_FAIL(DGM_ERR_USAGE, "%s holds a run that has come to a checkpoint of step %lld: go on with that one with --resume auto, or choose another "
+                        "--out to branch off from %s", run->dir, newest, path);
+    return DGM_FAIL(DGM_ERR_USAGE, "%s has a checkpoint of step %lld, later than %s: go on from the newest with --resume auto, choose another --out to branch "
+                    "off, or remove the later ones", run->dir, newest, path);
 }
 
 dgm_err dgm_train_run_resume(dgm_train_run *run)
@@ -212,6 +235,7 @@ dgm_err dgm_train_run_resume(dgm_train_run *run)
     bool named = strcmp(dgm_config_text(run->config, "resume"), "auto") != 0;
     dgm_ckpt view = dgm_train_run_checkpoint(run);
     DGM_TRY(agree(run, take_state(run, run->resume_state, path)));
+    DGM_TRY(take_place(run));
     if (named) DGM_TRY(agree(run, run->grid->rank == 0 ? check_newest(run, path) : DGM_OK));
     DGM_TRY(dgm_ckpt_load(path, run->grid, &view));
     DGM_TRY(take_best(run));

@@ -10,9 +10,11 @@
 #include "dgm/stop.h"
 #include "dgm/timer.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static dgm_err agree(const dgm_train_run *run, dgm_err err) { return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err); }
 
@@ -88,6 +90,16 @@ static dgm_err make_trainer(dgm_train_run *run)
     return agree(run, err);
 }
 
+/* Said at once rather than by whatever is written first. */
+static dgm_err check_writable(const char *dir)
+{
+    if (access(dir, W_OK | X_OK) == 0) return DGM_OK;
+    int reason = errno;
+    if (dgm_io_holds(dir, "last"))
+        return DGM_FAIL(DGM_ERR_IO, "%s: %s; make the folder writable, or go on in another --out with --resume %s/last", dir, strerror(reason), dir);
+    return DGM_FAIL(DGM_ERR_IO, "%s: %s; make the folder writable, or choose another --out", dir, strerror(reason));
+}
+
 /* One process at a time trains in a folder; one with checkpoints is never overwritten by a run that does not go on from them. */
 static dgm_err check_folder(dgm_train_run *run, bool resumes)
 {
@@ -96,6 +108,7 @@ static dgm_err check_folder(dgm_train_run *run, bool resumes)
     if (dgm_io_holds(run->dir, "manifest.json")) /* prepare --overwrite would take the run away with the data */
         return DGM_FAIL(DGM_ERR_USAGE, "--out %s is a DATA folder of prepare: choose another folder for the run", run->dir);
     DGM_TRY(dgm_io_make_dirs(run->dir));
+    DGM_TRY(check_writable(run->dir));
     DGM_TRY(dgm_io_lock_dir(run->dir, &run->lock));
     DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
     free(steps);
@@ -113,21 +126,23 @@ static dgm_err open_trace(dgm_train_run *run)
     return dgm_trace_open(run->dir, run->step, run->grid, run->params, weight, &run->trace);
 }
 
-/* Whether training goes on from a checkpoint of another folder. */
-static bool comes_from_elsewhere(const dgm_train_run *run)
+/* What run.json now tells of branching off: it may have been in an earlier start.  On rank 0. */
+static dgm_err take_branch(dgm_train_run *run)
 {
-    char *own = run->resume_path != NULL ? dgm_ckpt_path(run->dir, run->step) : NULL;
-    bool elsewhere = run->resume_path != NULL && (own == NULL || !dgm_io_same(own, run->resume_path));
-    free(own);
-    return elsewhere;
+    json_t *record = NULL;
+    DGM_TRY(dgm_run_record_read(run->dir, &record));
+    run->branched_at = DGM_MAX(json_integer_value(json_object_get(dgm_run_record_branch(record), "after_step")), 0);
+    json_decref(record);
+    return DGM_OK;
 }
 
-static dgm_err describe(const dgm_train_run *run)
+static dgm_err describe(dgm_train_run *run)
 {
     dgm_run_facts facts = {.grid = run->grid, .config = run->config, .threads = run->settings.threads, .data_path = run->data_dir,
                            .data_hash = dgm_dataset_hash(run->dataset), .init_sha256 = run->from_init ? run->init_sha256 : NULL, .step = run->step,
-                           .from = comes_from_elsewhere(run) ? run->resume_path : NULL};
-    return dgm_run_record_write(run->dir, &facts);
+                           .from = run->from_elsewhere ? run->resume_path : NULL};
+    DGM_TRY(dgm_run_record_write(run->dir, &facts));
+    return agree(run, run->grid->rank == 0 ? take_branch(run) : DGM_OK);
 }
 
 /* Logs in a folder whose checkpoint is another folder's tell of another course: of a run that was killed there before its first checkpoint, say.
@@ -136,7 +151,7 @@ static dgm_err remove_foreign_logs(const dgm_train_run *run)
 {
     static const char *const names[] = {"metrics.jsonl", "timing.jsonl", "trace.jsonl"};
     dgm_err err = DGM_OK;
-    if (!comes_from_elsewhere(run)) return DGM_OK;
+    if (!run->from_elsewhere) return DGM_OK;
     for (size_t i = 0; err == DGM_OK && i < sizeof names / sizeof names[0]; i++) {
         char *path = dgm_io_join(run->dir, names[i]);
         bool there = path != NULL && dgm_io_exists(path);
@@ -211,7 +226,9 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     dgm_gemm_set_threads(threads);
     DGM_TRY(check_stop(run)); /* before run.json says that training went on */
     DGM_TRY(open_logs(run));
-    return run->resume_path != NULL ? dgm_train_run_prune(run) : DGM_OK; /* a run killed before it did so may have no save to come */
+    if (run->resume_path == NULL) return DGM_OK;
+    DGM_TRY(dgm_train_run_foresee(run));
+    return dgm_train_run_prune(run); /* a run killed before it did so may have no save to come */
 }
 
 void dgm_train_run_close(dgm_train_run *run)
