@@ -222,6 +222,12 @@ fi
 runs 1 env DRAGOMAN_GEMM=bliss "$dragoman" train --data data --config resume.cfg --out misspelt
 says "DRAGOMAN_GEMM is blis or not set"
 
+# Libraries that change how the processor rounds, whenever and in whatever thread.
+# shellcheck disable=SC2086
+runs 0 env DRAGOMAN_KEEP_THREADS=1 OMP_WAIT_POLICY=passive "$mpirun" -n 2 "$DGM_BUILDDIR/tests/askew" ${few#* } --threads 2 --out askew
+same askew/model.safetensors alike/model.safetensors "other code rounds otherwise: the same model"
+same askew/metrics.jsonl alike/metrics.jsonl "and the same metrics"
+
 # ---- memory ends ----
 
 # Room for the model, not for the activations of an update this large.  Sanitizers reserve more address space than any limit leaves.
