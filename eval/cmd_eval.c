@@ -7,6 +7,7 @@
 #include "dgm/io.h"
 #include "dgm/json_text.h"
 #include "dgm/log.h"
+#include "dgm/placement.h"
 #include "dgm/run_record.h"
 #include "dgm/spectra.h"
 
@@ -243,7 +244,8 @@ static dgm_err run(dgm_config *config)
     if (dgm_config_has(config, "data") && !each_of && !spectra)
         return DGM_FAIL(DGM_ERR_USAGE, "--data goes with --each; a model is evaluated on files: --src and --ref");
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &grid));
-    dgm_err err = spectra ? run_spectra(config, grid) : each_of ? run_each(config, grid) : run_pairs(config, grid);
+    dgm_err err = spectra ? DGM_OK : dgm_placement_check_kernels(grid); /* singular values are of no product of ours */
+    if (err == DGM_OK) err = spectra ? run_spectra(config, grid) : each_of ? run_each(config, grid) : run_pairs(config, grid);
     dgm_grid_destroy(grid);
     return err;
 }

@@ -62,6 +62,8 @@ for ranks in 2 3; do
     same hyps plain "$ranks ranks: the same translations"
 done
 run=
+runs 0 "$DGM_BUILDDIR/tests/askew" eval $a --src src --ref ref --json
+same out json "other code rounds otherwise: the same numbers to the last digit"
 sed '3s/^/ \t /' src >spaces
 evaluate 0 $a --src spaces --ref ref --hyp-out hyps
 same hyps plain "a source line of white space is an empty one, as translate has it"

@@ -294,9 +294,9 @@ fi
 
 # Two families of our own kernels compute the same, so they may be mixed; BLIS rounds otherwise, and what it began is gone on from by it alone.
 few="$train --max-steps 4 --checkpoint-every 2"
+# shellcheck disable=SC2086
+runs 0 $few --out alike
 if [ "$(DRAGOMAN_KERNELS=avx512 "$dragoman" tokenize --model whole <valid.src 2>&1 >/dev/null)" = "" ]; then
-    # shellcheck disable=SC2086
-    runs 0 $few --out alike
     # shellcheck disable=SC2086
     runs 0 "$mpirun" -n 1 env DRAGOMAN_KERNELS=avx512 $few --out families : -n 1 env DRAGOMAN_KERNELS=avx2 $few --out families
     same families/model.safetensors alike/model.safetensors "ranks with kernels for avx512 and avx2: the same model"
@@ -306,7 +306,21 @@ else
 fi
 # shellcheck disable=SC2086
 runs 0 env DRAGOMAN_GEMM=blis $few --out by-blis
-if grep -q '"gemm": "fma"' alike/run.json 2>/dev/null; then
+if grep -q '"gemm": "fma"' alike/run.json; then
+    # shellcheck disable=SC2086
+    runs 2 "$mpirun" -n 1 -x DRAGOMAN_GEMM=blis $few --out mixed : -n 1 $few --out mixed
+    says "rank 1 on $(hostname) by fma, with kernels for"
+    # All that hands lines round: a line's numbers would depend on the rank that has it.
+    for command in "translate --model alike" "eval --model alike --src valid.src --ref valid.tgt" "eval --each alike" "report alike --out page.html"; do
+        # shellcheck disable=SC2086
+        runs 2 "$mpirun" -n 1 -x DRAGOMAN_GEMM=blis "$dragoman" $command : -n 1 "$dragoman" $command
+        says "dragoman ${command%% *}: rank 0 on $(hostname) computes products by"
+        says "rank 1 on $(hostname) by fma, with kernels for"
+        says "take machines of one kind"
+        [ ! -s out ] && [ ! -e page.html ]
+        result $? "and nothing else comes of it"
+    done
+    runs 0 "$mpirun" -n 1 -x DRAGOMAN_GEMM=blis "$dragoman" eval --spectra alike : -n 1 "$dragoman" eval --spectra alike
     # shellcheck disable=SC2086
     runs 3 $train --max-steps 6 --resume auto --out by-blis
     says "which round otherwise"
@@ -340,6 +354,12 @@ other "compiler=1.0 of long ago"
 says "warning: up to step 8 the run had compiler 1.0 of long ago, after it " 1
 other executable=0123456789abcdef
 says "warning: up to step 8 the run had another build of this version (its file has the sha256 0123456789ab..., after it " 1
+
+# Libraries that change how the processor rounds, whenever and in whatever thread.
+# shellcheck disable=SC2086
+runs 0 env DRAGOMAN_KEEP_THREADS=1 OMP_WAIT_POLICY=passive "$mpirun" -n 2 "$DGM_BUILDDIR/tests/askew" ${few#* } --threads 2 --out askew
+same askew/model.safetensors alike/model.safetensors "other code rounds otherwise: the same model"
+same askew/metrics.jsonl alike/metrics.jsonl "and the same metrics"
 
 # ---- memory ends ----
 

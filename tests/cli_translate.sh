@@ -72,6 +72,8 @@ result $? "--max-length-plus limits the length"
 
 translate 0 in $m --n-best 2
 cp out paper
+runs 0 "$DGM_BUILDDIR/tests/askew" translate $m --n-best 2
+same out paper "other code rounds otherwise: the same translations and scores"
 translate 0 in $m --n-best 2 --length-penalty-kind average
 differs out paper "average length penalty gives other scores"
 awk -F ' [|][|][|] ' '$1 == 0 { print $3 }' out | sort -c -g -r

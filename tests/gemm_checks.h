@@ -10,6 +10,9 @@ typedef struct { dgm_gemm_trans ta, tb; int64_t m, n, k; } gemm_shape;
 /* The precision that the checks below expect to be set. */
 extern dgm_precision gemm_checks_precision;
 
+/* Whether the threads that multiply spin while they wait, as BLIS's do: then few blocks are computed by several. */
+extern bool gemm_checks_spinning;
+
 /* x rounded to the nearest bf16, ties to even, subnormal numbers to zero: by integer arithmetic, the definition. */
 float naive_bf16(float x);
 

@@ -9,7 +9,8 @@
 typedef enum { DGM_AXIS_WORLD, DGM_AXIS_DP, DGM_AXIS_TP } dgm_axis;
 
 /* All ranks return the same code: DGM_OK if all pass it, else the code and message of the lowest rank that failed, its rank named in the message
- * unless all failed with the same code.  Call after any local action that may fail, before the next collective. */
+ * unless all failed with the same code.  Call after any local action that may fail, before the next collective.  What that action, or MPI, has
+ * done to the rounding of the calling thread is undone (rounding.h): all computing lies behind an agreement. */
 dgm_err dgm_coll_agree(const dgm_grid *grid, dgm_axis axis, dgm_err err);
 
 dgm_err dgm_coll_barrier(const dgm_grid *grid, dgm_axis axis);

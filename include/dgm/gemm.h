@@ -14,7 +14,7 @@
 
 typedef enum { DGM_GEMM_N, DGM_GEMM_T } dgm_gemm_trans;
 
-/* Threads of one product, >= 1.  Default 1.  Changes speed, never bits. */
+/* Threads of one product, >= 1.  Default 1.  Changes speed, never bits.  Resets their rounding and that of the calling thread (rounding.h). */
 void dgm_gemm_set_threads(int n_threads);
 
 /* What operands are rounded to before they are multiplied; matrices are fp32 in memory and sums are fp32 either way. */

@@ -7,6 +7,7 @@
 #include "dgm/gemm.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/rounding.h"
 #include "dgm/stop.h"
 #include "dgm/timer.h"
 
@@ -64,6 +65,7 @@ static dgm_err start_mpi(void)
     if (MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided) != MPI_SUCCESS)
         return DGM_FAIL(DGM_ERR_INTERNAL, "MPI could not be started");
     mpi_runs = true;
+    dgm_rounding_reset(); /* after plugins of all kinds have been loaded */
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_size(MPI_COMM_WORLD, &size);
     dgm_log_set_rank(rank, size);
@@ -128,6 +130,7 @@ int dgm_cli_run(const dgm_cli_command *command, int argc, char **argv)
     dgm_config *config = NULL;
     if (command->stops) dgm_stop_catch(); /* first of all: a signal may come at any moment */
     own_name = command->name;
+    dgm_rounding_reset(); /* options are numbers, too */
     dgm_error_set_fatal_handler(die);
     signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is an error like a full disk, told with the path */
     dgm_err err = dgm_config_create(command->tables, command->n_tables, &config);

@@ -2,6 +2,7 @@
 #include "dgm/cli.h"
 #include "dgm/coll.h"
 #include "dgm/io.h"
+#include "dgm/placement.h"
 #include "dgm/report.h"
 
 #include <stdlib.h>
@@ -96,7 +97,8 @@ static dgm_err run(dgm_config *config)
     DGM_TRY(check_operands(config));
     if (!dgm_config_given(config, "metrics")) DGM_TRY(dgm_config_set(config, "metrics", "bleu chrf ter"));
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &grid));
-    dgm_err err = make_report(config, grid);
+    dgm_err err = dgm_placement_check_kernels(grid); /* it translates */
+    if (err == DGM_OK) err = make_report(config, grid);
     dgm_grid_destroy(grid);
     return err;
 }

@@ -7,6 +7,7 @@
 #include "dgm/corpus.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/placement.h"
 #include "dgm/timer.h"
 #include "dgm/translator.h"
 
@@ -220,7 +221,8 @@ static dgm_err run(dgm_config *config)
     dgm_grid *grid;
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &grid));
     j.grid = grid;
-    dgm_err err = prepare_job(config, &j);
+    dgm_err err = dgm_placement_check_kernels(grid);
+    if (err == DGM_OK) err = prepare_job(config, &j);
     if (err == DGM_OK) err = translate_all(&j);
     free(j.found);
     dgm_sentence_list_fini(&j.sentences);

@@ -95,7 +95,8 @@ static void warn(const place *all, const dgm_grid *grid, int threads, int fittin
                 cores, names, instead);
 }
 
-dgm_err dgm_placement_check(const dgm_grid *grid, int threads, int *fitting)
+/* The places of all ranks, which the caller frees; an error when their products differ.  Collective on grid->world. */
+static dgm_err compare_places(const dgm_grid *grid, place **out)
 {
     place *all = calloc((size_t)grid->size, sizeof *all);
     dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, all != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "list of machines"));
@@ -108,10 +109,25 @@ dgm_err dgm_placement_check(const dgm_grid *grid, int threads, int *fitting)
         err = dgm_coll_gather_all(grid, DGM_AXIS_WORLD, all, sizeof *all);
     }
     if (err == DGM_OK) err = dgm_coll_agree(grid, DGM_AXIS_WORLD, check_kernels(all, grid));
-    if (err == DGM_OK) {
-        *fitting = fit(all, grid, threads);
-        warn(all, grid, threads, *fitting);
-    }
-    free(all);
+    if (err == DGM_OK) *out = all;
+    else free(all);
     return err;
+}
+
+dgm_err dgm_placement_check_kernels(const dgm_grid *grid)
+{
+    place *all = NULL;
+    DGM_TRY(compare_places(grid, &all));
+    free(all);
+    return DGM_OK;
+}
+
+dgm_err dgm_placement_check(const dgm_grid *grid, int threads, int *fitting)
+{
+    place *all = NULL;
+    DGM_TRY(compare_places(grid, &all));
+    *fitting = fit(all, grid, threads);
+    warn(all, grid, threads, *fitting);
+    free(all);
+    return DGM_OK;
 }

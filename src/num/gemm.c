@@ -10,6 +10,7 @@
 #include "dgm/gemm.h"
 
 #include "dgm/elem.h"
+#include "dgm/rounding.h"
 #include "gemm_panels.h"
 
 #include <blis.h>
@@ -54,6 +55,10 @@ void dgm_gemm_set_threads(int n_threads)
 {
     DGM_ASSERT(n_threads >= 1);
     n_threads_now = n_threads;
+#ifdef _OPENMP /* one pool of threads for our products and BLIS's, which outlives them: whoever has started it, it rounds as we do */
+#pragma omp parallel num_threads(n_threads)
+#endif
+    dgm_rounding_reset();
 }
 
 static dgm_err check_variable(const char *name, const char *expected, const char *otherwise)

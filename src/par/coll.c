@@ -1,6 +1,7 @@
 /* Collectives that move bytes or add integers, cut into pieces whose size fits MPI's int; agreement on errors. */
 #include "dgm/coll.h"
 
+#include "dgm/rounding.h"
 #include "mpi_call.h"
 
 #include <limits.h>
@@ -89,9 +90,10 @@ dgm_err dgm_mpi_gather_parts(dgm_mpi_axis at, void *data, const int64_t *start, 
 dgm_err dgm_coll_agree(const dgm_grid *grid, dgm_axis axis, dgm_err err)
 {
     dgm_mpi_axis at = dgm_mpi_axis_of(grid, axis);
-    if (at.size == 1) return err;
     int mine[] = {err == DGM_OK ? INT_MAX : at.rank, (int)err, -(int)err}, least[] = {INT_MAX, 0, 0};
-    DGM_MPI(MPI_Allreduce(mine, least, 3, MPI_INT, MPI_MIN, at.comm));
+    if (at.size > 1) DGM_MPI(MPI_Allreduce(mine, least, 3, MPI_INT, MPI_MIN, at.comm));
+    dgm_rounding_reset();
+    if (at.size == 1) return err;
     const int lowest = least[0];
     const bool everywhere = least[1] == -least[2]; /* the same failure, of no rank in particular */
     if (lowest == INT_MAX) return DGM_OK;
