@@ -89,7 +89,7 @@ scalapack_outside() {
 }
 
 # Instructions of one processor by name, in files that are compiled for it.
-intrinsics_outside() { only_in '(^|[^A-Za-z0-9_])_mm(256|512)?_[a-z]|immintrin\.h' '^src/num/(kernel_bf16\.c|kernel_product\.c|philox\.h)$'; }
+intrinsics_outside() { only_in '(^|[^A-Za-z0-9_])_mm(256|512)?_[a-z]|immintrin\.h' '^src/num/(kernel_bf16\.c|kernel_product\.c|lanes\.h|philox\.h)$'; }
 
 # Shards, and the reading of compressed text; tests make compressed files themselves.
 zstd_outside() { only_in '(^|[^A-Za-z0-9_])ZSTD_|zstd\.h' '^src/data/(shard|corpus|decompress)\.c$|^tests/'; }

@@ -3,20 +3,28 @@
 #include "lanes.h"
 #include "scalar.h"
 
-typedef struct { double v[LANES]; } lanes_d;
+/* Sixteen doubles: two registers for each of floats. */
+typedef struct { vec_d v[2 * LANES_PARTS]; } lanes_d;
 
-LANES_INLINE void lanes_d_add(lanes_d *sum, lanes x)
+LANES_INLINE lanes_d lanes_d_add(lanes_d sum, lanes x)
 {
-    float f[LANES];
-    lanes_store(f, x);
-    for (int i = 0; i < LANES; i++) sum->v[i] += (double)f[i];
+    _Pragma("GCC unroll 8") for (int i = 0; i < LANES_PARTS; i++)
+    {
+        vec_half half[2];
+        memcpy(half, &x.v[i], sizeof half);
+        sum.v[2 * i] += vec_to_doubles(half[0]);
+        sum.v[2 * i + 1] += vec_to_doubles(half[1]);
+    }
+    return sum;
 }
 
-static double lanes_d_sum(lanes_d *sum)
+static double lanes_d_sum(lanes_d sum)
 {
+    double lane[LANES];
+    memcpy(lane, &sum, sizeof lane);
     for (int step = LANES / 2; step > 0; step /= 2)
-        for (int i = 0; i < step; i++) sum->v[i] += sum->v[i + step];
-    return sum->v[0];
+        for (int i = 0; i < step; i++) lane[i] += lane[i + step];
+    return lane[0];
 }
 
 static float row_max(int64_t n, const float *x)
@@ -28,13 +36,13 @@ static float row_max(int64_t n, const float *x)
 
 static dgm_softmax_stats stats_of_row(int64_t n, const float *x)
 {
-    lanes_d sum = {{0}}, sum_exp = {{0}};
+    lanes_d sum = {{{0}}}, sum_exp = {{{0}}};
     float max = row_max(n, x);
     for (int64_t j = 0; j < n; j += LANES) {
-        lanes_d_add(&sum, lanes_take(x + j, n - j, 0));
-        lanes_d_add(&sum_exp, lanes_exp(lanes_sub(lanes_take(x + j, n - j, -INFINITY), lanes_all(max))));
+        sum = lanes_d_add(sum, lanes_take(x + j, n - j, 0));
+        sum_exp = lanes_d_add(sum_exp, lanes_exp(lanes_sub(lanes_take(x + j, n - j, -INFINITY), lanes_all(max))));
     }
-    return (dgm_softmax_stats){max, lanes_d_sum(&sum_exp), lanes_d_sum(&sum)};
+    return (dgm_softmax_stats){max, lanes_d_sum(sum_exp), lanes_d_sum(sum)};
 }
 
 static void row_stats(int64_t rows, int64_t n, const float *x, int64_t ld, dgm_softmax_stats *stats)

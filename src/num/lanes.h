@@ -17,6 +17,9 @@
 #else
 #define LANES_WIDTH 4
 #endif
+#if LANES_WIDTH > 4
+#include <immintrin.h>
+#endif
 
 enum { LANES = 16, LANES_PARTS = LANES / LANES_WIDTH };
 
@@ -60,8 +63,17 @@ LANES_INLINE lanes lanes_select(lanes_i mask, lanes yes, lanes no)
 {
     LANES_EACH(lanes, (vec_f)((mask.v[i] & (vec_i)yes.v[i]) | (~mask.v[i] & (vec_i)no.v[i])));
 }
-LANES_INLINE lanes lanes_max(lanes a, lanes b) { return lanes_select(lanes_less(a, b), b, a); } /* a NaN in a stays */
+/* a < b ? b : a and b < a ? b : a, so a NaN in a stays; what the instructions of x86 do when b comes first. */
+#if LANES_WIDTH == 16
+LANES_INLINE lanes lanes_max(lanes a, lanes b) { LANES_EACH(lanes, (vec_f)_mm512_max_ps((__m512)b.v[i], (__m512)a.v[i])); }
+LANES_INLINE lanes lanes_min(lanes a, lanes b) { LANES_EACH(lanes, (vec_f)_mm512_min_ps((__m512)b.v[i], (__m512)a.v[i])); }
+#elif LANES_WIDTH == 8
+LANES_INLINE lanes lanes_max(lanes a, lanes b) { LANES_EACH(lanes, (vec_f)_mm256_max_ps((__m256)b.v[i], (__m256)a.v[i])); }
+LANES_INLINE lanes lanes_min(lanes a, lanes b) { LANES_EACH(lanes, (vec_f)_mm256_min_ps((__m256)b.v[i], (__m256)a.v[i])); }
+#else
+LANES_INLINE lanes lanes_max(lanes a, lanes b) { return lanes_select(lanes_less(a, b), b, a); }
 LANES_INLINE lanes lanes_min(lanes a, lanes b) { return lanes_select(lanes_less(b, a), b, a); }
+#endif
 
 LANES_INLINE void lanes_store(float *p, lanes a)
 {
@@ -95,6 +107,15 @@ LANES_INLINE void lanes_put(float *p, int64_t n_here, lanes a)
     if (n_here >= LANES) lanes_store(p, a);
     else lanes_store_tail(p, n_here, a);
 }
+
+/* Half a register of floats as a register of doubles. */
+typedef double vec_d __attribute__((vector_size(4 * LANES_WIDTH)));
+typedef float vec_half __attribute__((vector_size(2 * LANES_WIDTH)));
+#if LANES_WIDTH == 16 /* which GCC takes apart */
+LANES_INLINE vec_d vec_to_doubles(vec_half x) { return (vec_d)_mm512_cvtps_pd((__m256)x); }
+#else
+LANES_INLINE vec_d vec_to_doubles(vec_half x) { return __builtin_convertvector(x, vec_d); }
+#endif
 
 /* Four floats: what is left of the sixteen after two levels of the tree. */
 typedef float lanes_quad __attribute__((vector_size(16)));
