@@ -4,7 +4,7 @@
  *
  * The tile keeps its sums in registers over all of K, reads both panels end to end, and writes each element of the result once. */
 #include "dgm/kernels.h"
-#include "lanes.h"
+#include "transpose.h"
 
 #include <stddef.h>
 
@@ -47,41 +47,6 @@ LANES_INLINE void pack_side_by_side(const int width, const float *x, int64_t k_s
     }
 }
 
-#if LANES_WIDTH == 16
-#define LOW 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
-#define HIGH 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
-#else
-#define LOW 0, 8, 1, 9, 2, 10, 3, 11
-#define HIGH 4, 12, 5, 13, 6, 14, 7, 15
-#endif
-#if defined(__clang__)
-#define DEAL(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define DEAL(a, b, ...) __builtin_shuffle(a, b, (vec_i){__VA_ARGS__})
-#endif
-
-/* Turns WIDTH vectors round: lane j of vector i becomes lane i of vector j.  Each turn deals vectors i and i + WIDTH / 2 alternately into vectors
- * 2 i and 2 i + 1; as many turns as WIDTH has binary digits are a transposition. */
-LANES_INLINE void turn(const vec_f *from, vec_f *to)
-{
-    _Pragma("GCC unroll 8") for (int i = 0; i < WIDTH / 2; i++)
-    {
-        to[2 * i] = DEAL(from[i], from[i + WIDTH / 2], LOW);
-        to[2 * i + 1] = DEAL(from[i], from[i + WIDTH / 2], HIGH);
-    }
-}
-
-LANES_INLINE void transpose(vec_f v[WIDTH])
-{
-    vec_f t[WIDTH];
-    turn(v, t), turn(t, v), turn(v, t);
-#if LANES_WIDTH == 16
-    turn(t, v);
-#else
-    _Pragma("GCC unroll 16") for (int i = 0; i < WIDTH; i++) v[i] = t[i];
-#endif
-}
-
 /* Rows lie one behind the other: WIDTH steps of WIDTH rows are read along K and turned round.  A panel's last store of a step may run into the next
  * step, which is written later. */
 LANES_INLINE void pack_end_to_end(const int width, const float *x, int64_t row_stride, int64_t n_rows, int64_t n_k, int64_t panel_words, float *to)
@@ -103,7 +68,7 @@ LANES_INLINE void pack_end_to_end(const int width, const float *x, int64_t row_s
                         if (i < n_here) memcpy(&v[i], at + i * row_stride + k, (size_t)steps * sizeof *at);
                     }
                 }
-                transpose(v);
+                lanes_transpose(v);
                 for (int j = 0; j < steps; j++) *(vec_f_anywhere *)(panel + (k + j) * width + g) = v[j];
             }
         }

@@ -5,6 +5,7 @@
 #include "dgm/kernels.h"
 #include "philox.h"
 #include "scalar.h"
+#include "transpose.h"
 
 enum { TILE = 8, MAX_TOKENS = 4096 };
 
@@ -66,17 +67,59 @@ static void copy_rows(const head_job *h, int64_t n, int64_t n_to, const float *x
     memset(to + n * h->d_pad, 0, (size_t)((n_to - n) * h->d_pad) * sizeof *to);
 }
 
+/* LANES_WIDTH columns of LANES_WIDTH keys, of which the first n_keys are there and the others 0. */
+LANES_INLINE void transpose_block(const float *x, int64_t ld, int64_t n_keys, int64_t n_columns, float *to, int64_t ld_to)
+{
+    static const float none[LANES_WIDTH];
+    vec_f v[LANES_WIDTH];
+    if (n_columns == LANES_WIDTH) {
+        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_WIDTH; i++) v[i] = *(const vec_f_anywhere *)(i < n_keys ? x + i * ld : none);
+        lanes_transpose(v);
+        _Pragma("GCC unroll 16") for (int i = 0; i < LANES_WIDTH; i++) *(vec_f_anywhere *)(to + i * ld_to) = v[i];
+        return;
+    }
+    memset(v, 0, sizeof v);
+    for (int i = 0; i < DGM_MIN(n_keys, (int64_t)LANES_WIDTH); i++) memcpy(&v[i], x + i * ld, (size_t)n_columns * sizeof *x);
+    lanes_transpose(v);
+    for (int i = 0; i < n_columns; i++) *(vec_f_anywhere *)(to + i * ld_to) = v[i];
+}
+
+/* to [d, n_k_pad] from n_k rows of x, each line of which is read once: rows may be a multiple of 4 KiB apart, and then share one set of the L1 cache. */
 static void transpose_rows(const head_job *h, const float *restrict x, int64_t ld, float *restrict to)
 {
-    for (int64_t j = 0; j < h->n_k_pad; j += LANES) {
-        int64_t n = DGM_MIN(h->n_k - j, LANES);
-        for (int64_t c = 0; c < h->d; c++) {
-            float *out = to + c * h->n_k_pad + j;
-            for (int64_t i = 0; i < n; i++) out[i] = x[(j + i) * ld + c];
-            for (int64_t i = n; i < LANES; i++) out[i] = 0;
-        }
-    }
+    for (int64_t j = 0; j < h->n_k_pad; j += LANES_WIDTH)
+        for (int64_t c = 0; c < h->d; c += LANES_WIDTH)
+            transpose_block(x + j * ld + c, ld, h->n_k - j, DGM_MIN(h->d - c, (int64_t)LANES_WIDTH), to + c * h->n_k_pad + j, h->n_k_pad);
 }
+
+/* ---- fetching ahead ---- */
+
+typedef struct { int64_t first, n; } row_range;
+typedef struct { row_range q, k; } sentence_rows;
+
+/* Those of the sentence after s; none after the last. */
+static sentence_rows rows_after(const dgm_sdpa_dims *dims, int64_t s)
+{
+    if (s + 1 >= dims->n_sent) return (sentence_rows){{0, 0}, {0, 0}};
+    const int64_t *q = dims->q_start + s + 1, *k = dims->k_start + s + 1;
+    return (sentence_rows){{q[0], q[1] - q[0]}, {k[0], k[1] - k[0]}};
+}
+
+/* Rows of one head lie far apart in memory, which the processor does not fetch by itself: those of the next sentence are asked for ahead. */
+static void fetch_rows(const head_job *h, row_range rows, const float *x, int64_t ld)
+{
+    for (int64_t i = rows.first; i < rows.first + rows.n; i++)
+        for (int64_t c = 0; c < h->d; c += LANES) __builtin_prefetch(x + i * ld + c);
+}
+
+/* The same for rows that will be written. */
+static void fetch_to_write(const head_job *h, row_range rows, float *x, int64_t ld)
+{
+    for (int64_t i = rows.first; i < rows.first + rows.n; i++)
+        for (int64_t c = 0; c < h->d; c += LANES) __builtin_prefetch(x + i * ld + c, 1);
+}
+
+/* ---- tiles ---- */
 
 /* sum[i] = x[i] . column block of matrix_t: TILE rows with sixteen keys, over d in order. */
 LANES_INLINE void dot_tile(const head_job *h, const float *x, const float *matrix_t, int64_t j, lanes sum[TILE])
@@ -138,8 +181,8 @@ LANES_INLINE lanes_i among_first(int64_t n, int64_t j)
     return lanes_less(lanes_load(index), lanes_all((float)DGM_MIN(n - j, LANES)));
 }
 
-/* Scores in p[0..n) become probabilities, zeros up to n_tile; returns the log of the denominator. */
-static float softmax_row(int64_t n, int64_t n_tile, float *p)
+/* Scores in p[0..n) become probabilities, zeros up to n_tile; *largest: of the scores; returns the denominator. */
+static float softmax_row(int64_t n, int64_t n_tile, float *p, float *largest)
 {
     lanes top = lanes_all(-INFINITY), sum = lanes_zero();
     for (int64_t j = 0; j < n; j += LANES) {
@@ -156,7 +199,8 @@ static float softmax_row(int64_t n, int64_t n_tile, float *p)
     float total = lanes_sum(sum), share = 1 / total;
     for (int64_t j = 0; j < n; j += LANES) lanes_store(p + j, lanes_mul(lanes_load(p + j), lanes_all(share)));
     for (int64_t j = pad(n); j < n_tile; j += LANES) lanes_store(p + j, lanes_zero());
-    return (float)((double)max + scalar_log((double)total));
+    *largest = max;
+    return total;
 }
 
 static void drop_probabilities(const head_job *h, int64_t query, int64_t n)
@@ -184,9 +228,13 @@ static void forward_tile(const head_job *h, int64_t first, const float *q, int64
         dot_tile(h, h->q, h->keys_t, j, score);
         for (int i = 0; i < TILE; i++) lanes_store(h->p + i * h->n_k_pad + j, score[i]);
     }
-    for (int64_t i = 0; i < TILE; i++) {
-        float row_lse = softmax_row(DGM_MIN(visible(h, first + i), seen), pad(seen), h->p + i * h->n_k_pad);
-        if (lse != NULL && i < rows) lse[i * h->dims->n_heads] = row_lse;
+    float max[TILE];
+    double total[TILE], log_total[TILE];
+    for (int64_t i = 0; i < TILE; i++)
+        total[i] = (double)softmax_row(DGM_MIN(visible(h, first + i), seen), pad(seen), h->p + i * h->n_k_pad, &max[i]);
+    if (lse != NULL) {
+        scalar_log_8(total, log_total);
+        for (int64_t i = 0; i < rows; i++) lse[i * h->dims->n_heads] = (float)((double)max[i] + log_total[i]);
     }
     if (h->dims->dropout != NULL) drop_probabilities(h, first, seen);
     for (int64_t c = 0; c < h->d_pad; c += LANES) {
@@ -202,10 +250,14 @@ static void forward(const dgm_sdpa_dims *dims, const float *q, int64_t ldq, cons
     head_job h;
     lay_out(&h, dims, false);
     for (int64_t s = 0; s < dims->n_sent; s++) {
+        sentence_rows next = rows_after(dims, s);
         enter_sentence(&h, s);
         for (int64_t head = 0; head < dims->n_heads; head++) {
             int64_t q0 = dims->q_start[s], k0 = dims->k_start[s], column = head * h.d;
             h.head = dims->head0 + head;
+            fetch_rows(&h, next.q, q + column, ldq);
+            fetch_rows(&h, next.k, k + column, ldkv), fetch_rows(&h, next.k, v + column, ldkv);
+            fetch_to_write(&h, next.q, out + column, ldo);
             transpose_rows(&h, k + k0 * ldkv + column, ldkv, h.keys_t);
             copy_rows(&h, h.n_k, h.n_k, v + k0 * ldkv + column, ldkv, 1, h.values);
             for (int64_t i = 0; i < h.n_q; i += TILE)
@@ -284,10 +336,16 @@ static void backward(const dgm_sdpa_dims *dims, const float *q, int64_t ldq, con
     head_job h;
     lay_out(&h, dims, true);
     for (int64_t s = 0; s < dims->n_sent; s++) {
+        sentence_rows next = rows_after(dims, s);
         enter_sentence(&h, s);
         for (int64_t head = 0; head < dims->n_heads; head++) {
             int64_t q0 = dims->q_start[s], k0 = dims->k_start[s], column = head * h.d, kv = k0 * ldkv + column;
             h.head = dims->head0 + head;
+            fetch_rows(&h, next.q, q + column, ldq);
+            fetch_rows(&h, next.k, k + column, ldkv), fetch_rows(&h, next.k, v + column, ldkv);
+            fetch_rows(&h, next.q, out + column, ldo), fetch_rows(&h, next.q, dout + column, ldo);
+            fetch_to_write(&h, next.q, dq + column, lddq);
+            fetch_to_write(&h, next.k, dk + column, lddkv), fetch_to_write(&h, next.k, dv + column, lddkv);
             transpose_rows(&h, k + kv, ldkv, h.keys_t);
             transpose_rows(&h, v + kv, ldkv, h.values_t);
             copy_rows(&h, h.n_k, h.n_k, k + kv, ldkv, 1, h.keys);
