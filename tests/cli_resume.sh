@@ -162,6 +162,9 @@ rm -r branch/checkpoints
 runs 2 $branch --resume auto
 says "branch has no checkpoint yet, and its run.json says that it goes on from whole/checkpoints/step-00000008: give that to --resume again" 1
 # shellcheck disable=SC2086
+runs 2 $branch --resume auto --init whole/model.safetensors
+says "branch has no checkpoint yet, and its run.json says that it goes on from" 1
+# shellcheck disable=SC2086
 runs 2 $train --resume whole/checkpoints/step-00000008 --out damaged
 says "damaged holds a run that has come to a checkpoint of step 12"
 

@@ -205,6 +205,14 @@ for _ in $(seq 200); do
 done
 runs 2 "$dragoman" train --data data --config small.cfg --resume auto --out both
 says "in use by another process"
+runs 2 "$dragoman" train --src valid.src --tgt valid.tgt --valid-src valid.src --valid-tgt valid.tgt --config small.cfg --resume auto --out both
+says "in use by another process"
+[ ! -e both/data ]
+result $? "text for a folder in use is not prepared there"
+mkdir mine
+runs 2 "$dragoman" train --out mine
+[ -d mine ]
+result $? "a refused run leaves a folder that was there before"
 kill -USR1 $pid
 wait $pid
 equal $? 75 "SIGUSR1 to mpirun ends training with exit code 75"

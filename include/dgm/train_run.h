@@ -24,6 +24,7 @@ typedef struct {
     dgm_run_log *log;
     dgm_trace *trace;     /* NULL without --trace-hash */
     int lock;             /* of RUN, held by rank 0; -1: none */
+    bool made_dir;        /* RUN was not there before, and this process made it.  On rank 0 */
     dgm_text tokenizer, tgt_tokenizer; /* JSON texts; the second empty when joint */
     char *resume_path, *resume_state; /* the checkpoint that is gone on from, its state.json; NULL: training begins */
     bool from_elsewhere;  /* it lies in another folder: this start branches off */
@@ -38,16 +39,24 @@ typedef struct {
     int64_t n_stale;      /* validations since */
 } dgm_train_run;
 
+/* Makes the grid, and takes RUN for this process before anything is written there: DGM_ERR_USAGE when another one holds it, or when it holds what this
+ * start would not go on from.  DGM_ERR_STOPPED when a rank was asked to stop.  Collective on the world of MPI; the error is the same on all ranks.
+ * *run is closed by the caller in any case. */
+dgm_err dgm_train_run_claim(const dgm_config *config, dgm_train_run *run);
+
 /* Opens DATA in data_dir, whose name must outlive *run, makes the model (or reads it from --init), and takes up the checkpoint that --resume asks
- * for.  DGM_ERR_STOPPED when a rank is asked to stop meanwhile.  Collective on the world of MPI; the error is the same on all ranks.  *run is destroyed by the caller in any case. */
-dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run);
+ * for.  DGM_ERR_STOPPED when a rank is asked to stop meanwhile.  Collective on grid->world; the error is the same on all ranks. */
+dgm_err dgm_train_run_open(const char *data_dir, dgm_train_run *run);
+
+/* Accepts a run that was not claimed (all zero, lock -1).  A RUN that this process made goes again as long as it is empty: one that is refused leaves
+ * no folder behind. */
 void dgm_train_run_close(dgm_train_run *run);
 
 /* Whether any rank was asked to stop: a signal reaches the ranks at different moments.  Collective on grid->world. */
 dgm_err dgm_train_run_stop_asked(const dgm_train_run *run, bool *stop);
 
-/* DGM_ERR_STOPPED with the message for a run in `dir` that was asked to stop before it trained anything. */
-dgm_err dgm_train_run_stopped_early(const char *dir);
+/* DGM_ERR_STOPPED with the message for a run that was asked to stop before it trained anything. */
+dgm_err dgm_train_run_stopped_early(const dgm_train_run *run);
 
 /* Update number `step` on the next batch, with the timer's regions around its parts; DGM_REGION_OTHER is open afterwards.
  * Collective on grid->world. */

@@ -9,7 +9,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /* ---- text instead of DATA ---- */
 
@@ -41,36 +40,32 @@ static dgm_err check_no_text(const dgm_config *config)
     return DGM_OK;
 }
 
-/* The DATA folder to train on; the caller frees it.  Collective on the world of MPI. */
-static dgm_err data_folder(const dgm_config *config, char **out)
+/* DGM_ERR_USAGE unless either data or text is given. */
+static dgm_err check_source(const dgm_config *config)
 {
-    dgm_grid *world;
     DGM_TRY(dgm_config_require(config, "out"));
     bool has_text = dgm_config_has(config, "src") || dgm_config_has(config, "tsv");
     if (dgm_config_has(config, "data") == has_text)
         return DGM_FAIL(DGM_ERR_USAGE, "expected either --data DATA, made by prepare, or text in --src, --tgt, --valid-src and --valid-tgt");
-    if (dgm_config_has(config, "data")) {
-        DGM_TRY(check_no_text(config));
-        *out = strdup(dgm_config_text(config, "data"));
-        return *out != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path of the data");
-    }
-    DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &world));
-    char *dir = dgm_io_join(dgm_config_text(config, "out"), "data");
+    return has_text ? DGM_OK : check_no_text(config);
+}
+
+/* The DATA folder to train on; the caller frees it.  Collective on run->grid->world. */
+static dgm_err data_folder(const dgm_train_run *run, char **out)
+{
+    bool has_text = !dgm_config_has(run->config, "data");
+    char *dir = has_text ? dgm_io_join(run->dir, "data") : strdup(dgm_config_text(run->config, "data"));
     dgm_err err = dir != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path of the data");
-    if (err == DGM_OK && world->rank == 0) {
-        err = dgm_io_make_dirs(dgm_config_text(config, "out"));
-        if (err == DGM_OK) err = prepare_here(config, dir);
-    }
-    dgm_err rested = dgm_coll_rest(world, DGM_AXIS_WORLD);
+    if (err == DGM_OK && has_text && run->grid->rank == 0) err = prepare_here(run->config, dir);
+    dgm_err rested = dgm_coll_rest(run->grid, DGM_AXIS_WORLD);
     if (err == DGM_OK) err = rested;
-    err = dgm_coll_agree(world, DGM_AXIS_WORLD, err);
-    dgm_grid_destroy(world);
-    if (err != DGM_OK) {
-        free(dir);
-        return err == DGM_ERR_STOPPED ? dgm_train_run_stopped_early(dgm_config_text(config, "out")) : err;
+    err = dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err);
+    if (err == DGM_OK) {
+        *out = dir;
+        return DGM_OK;
     }
-    *out = dir;
-    return DGM_OK;
+    free(dir);
+    return err == DGM_ERR_STOPPED ? dgm_train_run_stopped_early(run) : err;
 }
 
 /* ---- the loop ---- */
@@ -120,15 +115,15 @@ static dgm_err train(dgm_train_run *run, const dgm_repeat *repeat)
 static dgm_err run(dgm_config *config)
 {
     char *data = NULL;
-    dgm_train_run state = {0};
+    dgm_train_run state = {.lock = -1};
     dgm_repeat repeat = {0};
-    bool repeats = dgm_config_has(config, "repeat"), opened;
+    bool repeats = dgm_config_has(config, "repeat");
     dgm_err err = repeats ? dgm_repeat_begin(config, &repeat) : DGM_OK;
-    if (err == DGM_OK) err = data_folder(config, &data);
-    if (err == DGM_OK) err = dgm_train_run_open(config, data, &state);
-    opened = err == DGM_OK;
-    if (opened) err = train(&state, repeats ? &repeat : NULL);
-    else if (dgm_config_has(config, "out")) (void)rmdir(dgm_config_text(config, "out")); /* a refused run leaves no empty folder; another one stays */
+    if (err == DGM_OK) err = check_source(config);
+    if (err == DGM_OK) err = dgm_train_run_claim(config, &state);
+    if (err == DGM_OK) err = data_folder(&state, &data);
+    if (err == DGM_OK) err = dgm_train_run_open(data, &state);
+    if (err == DGM_OK) err = train(&state, repeats ? &repeat : NULL);
     dgm_train_run_close(&state);
     dgm_repeat_fini(&repeat);
     free(data);

@@ -90,13 +90,13 @@ static dgm_err check_beginning(const dgm_train_run *run)
     json_t *record = NULL;
     char *path = dgm_io_join(run->dir, "run.json");
     dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir);
-    if (err == DGM_OK && dgm_io_exists(path) && !dgm_config_has(run->config, "init")) err = dgm_run_record_read(path, &record);
-    if (err == DGM_OK && json_object_get(record, "init") != NULL)
-        err = DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint yet, and its run.json says that it began with --init: give that again", run->dir);
+    if (err == DGM_OK && dgm_io_exists(path)) err = dgm_run_record_read(path, &record);
     char *from = dgm_run_record_text(dgm_run_record_branch(record), NULL, "from");
     if (err == DGM_OK && from != NULL)
         err = DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint yet, and its run.json says that it goes on from %s: give that to --resume again, or choose "
                        "another --out to begin anew", run->dir, from);
+    if (err == DGM_OK && json_object_get(record, "init") != NULL && !dgm_config_has(run->config, "init"))
+        err = DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint yet, and its run.json says that it began with --init: give that again", run->dir);
     free(from);
     json_decref(record);
     free(path);

@@ -184,10 +184,12 @@ dgm_err dgm_train_run_stop_asked(const dgm_train_run *run, bool *stop)
     return err;
 }
 
-dgm_err dgm_train_run_stopped_early(const char *dir)
+dgm_err dgm_train_run_stopped_early(const dgm_train_run *run)
 {
-    return DGM_FAIL(DGM_ERR_STOPPED, "stopped by a signal before the first update: there was nothing new to save, and checkpoints in %s are as they were; the "
-                    "same command with --resume auto starts again", dir);
+    const char *which = dgm_config_text(run->config, "resume");
+    bool named = strcmp(which, "no") != 0 && strcmp(which, "auto") != 0; /* with auto a branch would begin anew */
+    return DGM_FAIL(DGM_ERR_STOPPED, "stopped by a signal before the first update: there was nothing new to save; the same command%s starts again",
+                    named ? "" : " with --resume auto");
 }
 
 /* As long as nothing was trained that would have to be saved. */
@@ -195,24 +197,38 @@ static dgm_err check_stop(const dgm_train_run *run)
 {
     bool stop;
     DGM_TRY(dgm_train_run_stop_asked(run, &stop));
-    return stop ? dgm_train_run_stopped_early(run->dir) : DGM_OK;
+    return stop ? dgm_train_run_stopped_early(run) : DGM_OK;
 }
 
-dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run)
+static bool resumes(const dgm_train_run *run) { return strcmp(dgm_config_text(run->config, "resume"), "no") != 0; }
+
+/* On one rank. */
+static dgm_err claim_folder(dgm_train_run *run)
 {
-    const char *which = dgm_config_text(config, "resume");
-    bool resumes = strcmp(which, "no") != 0;
-    *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out"), .data_dir = data_dir, .lock = -1};
+    bool there = dgm_io_exists(run->dir);
+    dgm_err err = check_folder(run, resumes(run));
+    run->made_dir = !there && run->lock >= 0;
+    return err;
+}
+
+dgm_err dgm_train_run_claim(const dgm_config *config, dgm_train_run *run)
+{
+    *run = (dgm_train_run){.config = config, .dir = dgm_config_text(config, "out"), .lock = -1};
     int n_ranks;
     MPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
     DGM_TRY(dgm_train_tp_check(config, n_ranks));
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &run->grid));
     DGM_TRY(check_stop(run));
-    DGM_TRY(agree(run, run->grid->rank == 0 ? check_folder(run, resumes) : DGM_OK));
+    return agree(run, run->grid->rank == 0 ? claim_folder(run) : DGM_OK);
+}
+
+dgm_err dgm_train_run_open(const char *data_dir, dgm_train_run *run)
+{
+    run->data_dir = data_dir;
     dgm_err err = dgm_dataset_open(data_dir, &run->dataset);
     if (err == DGM_OK) err = tokenizer_texts(run);
     DGM_TRY(agree(run, err));
-    if (resumes) DGM_TRY(dgm_train_run_find(run, which));
+    if (resumes(run)) DGM_TRY(dgm_train_run_find(run, dgm_config_text(run->config, "resume")));
     DGM_TRY(make_model(run));
     DGM_TRY(check_stop(run));
     DGM_TRY(make_trainer(run));
@@ -247,9 +263,10 @@ void dgm_train_run_close(dgm_train_run *run)
     dgm_text_fini(&run->tokenizer);
     dgm_text_fini(&run->tgt_tokenizer);
     dgm_dataset_close(run->dataset);
+    if (run->made_dir) (void)rmdir(run->dir); /* before another process may have it */
     dgm_io_unlock(run->lock);
     dgm_grid_destroy(run->grid);
-    *run = (dgm_train_run){0};
+    *run = (dgm_train_run){.lock = -1};
 }
 
 /* ---- the verbs ---- */
