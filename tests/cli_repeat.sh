@@ -52,6 +52,14 @@ says "going on from"
 prints "model.safetensors  identical"
 prints "trace.jsonl        identical"
 
+# A setting told otherwise half-way, but the same: the number that virtual_tp = 0 stands for.
+cp -r run told && rm -r told/model.safetensors told/checkpoints/step-00000009 told/checkpoints/step-00000010
+runs 0 "$dragoman" $train --out told --trace-hash --resume auto --virtual-tp 4
+runs 0 "$dragoman" train --repeat told/run.json --out told-again --virtual-tp 4
+prints "identical: told-again repeats told"
+runs 0 "$dragoman" compare told run
+prints "settings.virtual_tp" 0
+
 # Not identical: named as compare does; here the record has been changed.
 changed() { # changed FROM TO: a run.json in the folder changed, with TO in place of FROM
     rm -rf changed new && cp -r run changed

@@ -29,6 +29,9 @@ typedef struct {
 /* DGM_ERR_USAGE for settings that contradict each other.  d_model: of the model, for the noam schedule. */
 dgm_err dgm_train_settings_read(const dgm_config *config, int64_t d_model, dgm_train_settings *out);
 
+/* The pieces that the settings cut a layer into: virtual_tp, or what 0 stands for. */
+int64_t dgm_train_pieces(const dgm_config *config);
+
 /* DGM_ERR_USAGE, saying what would go, when --tp does not fit to the number of ranks and to the pieces of a layer, as far as the settings say them. */
 dgm_err dgm_train_tp_check(const dgm_config *config, int n_ranks);
 

@@ -15,6 +15,7 @@
 #include "dgm/log_gaps.h"
 #include "dgm/machine.h"
 #include "dgm/prepare.h"
+#include "dgm/train_options.h"
 
 #include <errno.h>
 #include <gnu/libc-version.h>
@@ -323,6 +324,11 @@ static json_t *record_json(const char *run, const dgm_run_facts *f, json_t *host
     json_t *before = earlier_record(run, f);
     int failed = json_object_set_new(record, "data", json_string(f->data_hash)) | json_object_set_new(record, "data_path", path_json(f->data_path)) |
                  json_object_set_new(record, "settings", dgm_run_record_settings(f->config));
+    if (f->init_sha256 == NULL) { /* else the shape is the model's and the setting does not count */
+        char pieces[24];
+        snprintf(pieces, sizeof pieces, "%lld", (long long)dgm_train_pieces(f->config));
+        failed |= json_object_set_new(json_object_get(record, "settings"), "virtual_tp", json_string(pieces));
+    }
     if (f->init_sha256 != NULL) failed |= json_object_set_new(record, "init", init_json(before, f));
     failed |= json_object_set_new(record, "starts", starts_json(before, f, record));
     json_decref(before);

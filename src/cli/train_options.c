@@ -126,12 +126,12 @@ dgm_err dgm_train_settings_read(const dgm_config *config, int64_t d_model, dgm_t
 /* The pieces of a layer: a setting of 0 stands for what suits the heads. */
 static int64_t pieces(int64_t virtual_tp, int64_t n_heads) { return virtual_tp != 0 ? virtual_tp : dgm_hparams_default_virtual_tp(n_heads); }
 
-static int64_t own_pieces(const dgm_config *config) { return pieces(dgm_config_int(config, "virtual_tp"), dgm_config_int(config, "n_heads")); }
+int64_t dgm_train_pieces(const dgm_config *config) { return pieces(dgm_config_int(config, "virtual_tp"), dgm_config_int(config, "n_heads")); }
 
 dgm_err dgm_train_tp_check(const dgm_config *config, int n_ranks)
 {
     bool of_model = dgm_config_has(config, "init") || strcmp(dgm_config_text(config, "resume"), "no") != 0; /* whose shape is not known yet */
-    return dgm_grid_check((int)dgm_config_int(config, "tp"), n_ranks, of_model ? 0 : own_pieces(config));
+    return dgm_grid_check((int)dgm_config_int(config, "tp"), n_ranks, of_model ? 0 : dgm_train_pieces(config));
 }
 
 dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size, int64_t tgt_vocab_size, bool joint_vocab, dgm_hparams *out)
@@ -146,7 +146,7 @@ dgm_err dgm_train_hparams_read(const dgm_config *config, int64_t src_vocab_size,
                       .joint_vocab = joint_vocab,
                       .norm = strcmp(dgm_config_text(config, "norm"), "pre") == 0 ? DGM_NORM_PRE : DGM_NORM_POST,
                       .activation = strcmp(dgm_config_text(config, "activation"), "gelu") == 0 ? DGM_ACTIVATION_GELU : DGM_ACTIVATION_RELU,
-                      .virtual_tp = own_pieces(config),
+                      .virtual_tp = dgm_train_pieces(config),
                       .norm_eps = 1e-5f};
     DGM_TRY(dgm_hparams_check(&hp));
     *out = hp;
@@ -201,7 +201,7 @@ dgm_effect dgm_train_setting_effect(const char *name, dgm_circumstances in)
 
 static json_t *value_of(const dgm_config *config, const dgm_option *option)
 {
-    if (strcmp(option->name, "virtual_tp") == 0) return json_integer((json_int_t)own_pieces(config)); /* the same experiment, however it is told */
+    if (strcmp(option->name, "virtual_tp") == 0) return json_integer((json_int_t)dgm_train_pieces(config)); /* the same experiment, however it is told */
     switch (option->kind) {
     case DGM_OPTION_INT: return json_integer((json_int_t)dgm_config_int(config, option->name));
     case DGM_OPTION_REAL: return json_real(dgm_config_real(config, option->name));
