@@ -44,6 +44,22 @@ runs 0 "$dragoman" compare run again-2-2
 runs 0 "$dragoman" train --repeat again-4-2 --out thrice
 prints "identical: thrice repeats again-4-2"
 
+# Traced at other steps, or by one of them alone: what both have is compared.
+runs 0 "$dragoman" train --repeat run --out sparse --trace-hash-every 5
+prints "trace.jsonl        identical in the lines that both have: run has one of every step, sparse one of every 5 steps" 1
+prints "identical: sparse repeats run" 1
+runs 0 "$dragoman" train --repeat sparse --out sparse-again --trace-hash-every 1
+prints "trace.jsonl        identical in the lines that both have: sparse has one of every 5 steps, sparse-again one of every step" 1
+runs 0 "$dragoman" train --repeat sparse --out untraced --no-trace-hash
+prints "trace.jsonl        not compared: sparse has one of every 5 steps, untraced none" 1
+prints "identical: untraced repeats sparse" 1
+runs 0 "$dragoman" train --repeat untraced --out sparse-again --resume auto
+prints "trace.jsonl        not compared: untraced has none, sparse-again one of other steps after a new start" 1
+cp -r sparse changed && sed -i 's/"weight":"../"weight":"zz/' changed/trace.jsonl
+sed -i "s/\(\"trace\": \"\)[0-9a-f]*/\1$(sha256sum changed/trace.jsonl | cut -c 1-64)/" changed/run.json
+runs 1 "$dragoman" train --repeat changed --out sparse-again --resume auto --trace-hash
+prints "trace.jsonl        not identical" 1
+
 # Interrupted, it goes on; where the first run's files are gone, what was recorded counts.
 rm -r again-2-2/model.safetensors again-2-2/checkpoints/step-00000009 again-2-2/checkpoints/step-00000010
 cp -r run gone && rm gone/model.safetensors gone/metrics.jsonl gone/trace.jsonl

@@ -72,6 +72,15 @@ static periods periods_of(const json_t *record, const json_t *start)
     return p;
 }
 
+int64_t dgm_log_gaps_trace_period(const json_t *record)
+{
+    const json_t *starts = json_object_get(record, "starts");
+    int64_t last = periods_of(record, NULL).trace_every;
+    for (size_t i = 0; i < json_array_size(starts); i++)
+        if (periods_of(record, json_array_get(starts, i)).trace_every != last) return -1;
+    return last;
+}
+
 static bool is_multiple(int64_t step, int64_t of) { return of > 0 && step % of == 0; }
 
 /* An end by max_epochs validates, too, but run.json cannot tell it from a stop by a signal: that line is not asked for. */
