@@ -59,7 +59,7 @@ static dgm_err compare_metrics(const char *a, const char *b, int64_t *n_common, 
     dgm_metrics_difference d;
     DGM_TRY(dgm_compare_metrics(a, b, &d));
     *n_common = d.n_common;
-    *differ = d.step >= 0;
+    *differ = d.step >= 0 || d.damage_a.n + d.damage_b.n > 0;
     return DGM_OK;
 }
 
@@ -68,7 +68,7 @@ static dgm_err compare_traces(const char *a, const char *b, int64_t *n_common, b
     dgm_trace_difference d;
     DGM_TRY(dgm_compare_traces(a, b, &d));
     *n_common = d.n_common;
-    *differ = d.other_tensors || d.step >= 0;
+    *differ = d.other_tensors || d.step >= 0 || d.damage_a.n + d.damage_b.n > 0;
     return DGM_OK;
 }
 
