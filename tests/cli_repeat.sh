@@ -161,7 +161,10 @@ prints "lines of steps that one alone logged: 0 | 1"
 runs 0 "$dragoman" $train --out logs --max-steps 4
 runs 0 "$dragoman" $train --out logs --log-every 2 --validate-every 2 --resume auto
 runs 3 "$dragoman" train --repeat logs --out new-2
-says "log_every = 1 up to step 4 and 2 after it; the run had validate_every = 4 up to step 4 and 2 after it: no run"
+says "logs/run.json: no run that goes through is the same:" 1
+found err "  - the run had log_every = 1 up to step 4 and 2 after it" 1
+found err "  - the run had validate_every = 4 up to step 4 and 2 after it" 1
+says "up to step 4" 2
 runs 0 "$dragoman" $train --out branch --resume run/checkpoints/step-00000006
 runs 3 "$dragoman" train --repeat branch --out new-2
 says "up to step 6 the run lay in another folder, and its metrics with it (it went on from run/checkpoints/step-00000006): train that one to step 10 "
