@@ -48,6 +48,9 @@ prints "identical: thrice repeats again-4-2"
 runs 0 "$dragoman" train --repeat run --out sparse --trace-hash-every 5
 prints "trace.jsonl        identical in the lines that both have: run has one of every step, sparse one of every 5 steps" 1
 prints "identical: sparse repeats run" 1
+runs 0 "$dragoman" compare run sparse # of two starts of one run nothing shows but what is otherwise
+prints "settings." 1
+found out "    settings.trace_hash_every  1 | 5" 1
 runs 0 "$dragoman" train --repeat sparse --out sparse-again --trace-hash-every 1
 prints "trace.jsonl        identical in the lines that both have: sparse has one of every 5 steps, sparse-again one of every step" 1
 runs 0 "$dragoman" train --repeat sparse --out untraced --no-trace-hash
@@ -178,7 +181,8 @@ runs 0 "$dragoman" train --repeat early --out again-1-1 --resume auto
 cp -r run idle
 runs 0 "$dragoman" $train --out idle --resume auto --log-every 5
 runs 3 "$dragoman" train --repeat idle --out new-2
-says "log_every = 1 up to step 10 and 5 after it. The last start made no updates: start the run once more as before it, with --resume auto"
+says "log_every = 1 up to step 10 and 5 after it"
+says "The last start made no updates: start the run once more as before it, with --resume auto"
 runs 0 "$dragoman" $train --out idle --resume auto
 sed -i 's/"after_step": 0/"version": "0.0.1", &/' idle/run.json # of the start that made all updates
 runs 0 "$dragoman" train --repeat idle --out again-1-1 --resume auto
