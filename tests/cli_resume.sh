@@ -199,6 +199,13 @@ says "lost/metrics.jsonl lacks 6 lines of steps 2 to 8 (it has none up to step 8
 found lost/run.json '"lines": 6' 1
 holed sed -i 2,3d metrics.jsonl
 says "lost/metrics.jsonl lacks 2 lines of step 4: " 1
+says "unless you stop now" 0
+sed -n 2,3p changing/metrics.jsonl >>lost/metrics.jsonl # as the warning says
+# shellcheck disable=SC2086
+runs 0 $train --out lost --log-every 3 --trace-hash --resume auto
+says "lacks" 0
+found lost/run.json '"lines": ' 0
+same lost/metrics.jsonl changing/metrics.jsonl "lines that were added at the end: the same metrics"
 holed sed -i 's/{"step":4,"epoch"/{"st/' metrics.jsonl
 says "lost/metrics.jsonl lacks 1 line of step 4: " 1
 holed sed -i '4,$d' metrics.jsonl
