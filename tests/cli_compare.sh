@@ -99,7 +99,7 @@ prints "the runs part between steps 0 and 4: at step 4 gradients of 69, weights 
 prints "is the first that differs" 0
 prints "gradient nearest to the loss" 0
 prints "to find it, train both again with --trace-hash --trace-hash-every 1, to step 4"
-prints "metrics: not in both"
+prints "metrics: not in both, sparse/metrics.jsonl is missing"
 runs 1 "$dragoman" compare sparse whole --json
 prints '"first_known": false'
 runs 1 "$dragoman" compare whole other --json
@@ -264,6 +264,59 @@ mkdir begun && echo '{}' >begun/run.json
 runs 3 "$dragoman" compare whole/model.safetensors begun
 says "begun has no model.safetensors: its training has not ended, and it has no checkpoint yet; go on with train --resume auto"
 
+# Lines of logs that are damaged, or not where they belong: the rest is compared, and the runs are not called identical.
+spoiled() { # spoiled CODE FILE SCRIPT: compares with a run of which sed has changed that log
+    rm -rf bad && cp -r whole bad && sed -i "$3" "bad/$2"
+    runs "$1" "$dragoman" compare whole bad
+    equal "$(cat err)" "" "which is an answer"
+}
+spoiled 1 trace.jsonl '5s/"weight":"./"weight":"/'
+prints "trace: the same at 14 common steps, to step 14"
+prints "nothing differs in 14 common steps of trace.jsonl and 17 common lines of metrics.jsonl, up to step 14, where both end; bad/trace.jsonl: line 5 is" 1
+spoiled 1 trace.jsonl 6p
+prints "trace: the same at 15 common steps, to step 14"
+prints "  bad/trace.jsonl: line 7 is damaged, or not where it belongs" 1
+spoiled 1 trace.jsonl '4{h;d};5G'
+prints "  bad/trace.jsonl: line 5 is damaged, or not where it belongs" 1
+spoiled 1 trace.jsonl '1s/.*/{"loss":1}/'
+prints "trace: no step is in both (the last: 14 | none)"
+prints "  bad/trace.jsonl: line 1 is damaged, or not where it belongs, and 14 more" 1
+prints "metrics: the same in 17 common lines"
+spoiled 1 metrics.jsonl '$s/.*/{"loss":1}/'
+prints "  bad/metrics.jsonl: line 17 is none of a metrics.jsonl" 1
+prints "trace: the same at 15 common steps, to step 14"
+spoiled 1 metrics.jsonl 3p
+prints "  bad/metrics.jsonl: line 4 tells of the same step again" 1
+prints "that one alone" 0
+spoiled 1 metrics.jsonl '3{h;d};4G'
+prints "  bad/metrics.jsonl: line 4 is of an earlier step than one before it" 1
+prints "lines of steps that one alone has in their place: 1 | 0" 1
+spoiled 1 metrics.jsonl "s/\$/$(printf '\r')/"
+prints "  bad/metrics.jsonl: line 1 does not end as the program ends lines (\r), and 16 more" 1
+runs 1 "$dragoman" compare whole bad --json
+prints '"bad/metrics.jsonl: line 1 does not end' 1
+rm -r bad/model.safetensors bad/checkpoints bad/trace.jsonl
+sed -i 's/.*/{"loss":1}/' bad/metrics.jsonl
+runs 3 "$dragoman" compare whole bad
+prints "  bad/metrics.jsonl: line 1 is none of a metrics.jsonl, and 16 more" 1
+
+# Logs that one has lost are named, and no more is claimed than what both have.
+rm -rf bad && cp -r whole bad && rm bad/metrics.jsonl
+runs 0 "$dragoman" compare whole bad
+prints "metrics: not in both, bad/metrics.jsonl is missing" 1
+equal "$(tail -n 1 out)" "identical in what both have; bad/metrics.jsonl is missing" "only what was looked at is claimed"
+rm bad/trace.jsonl
+runs 0 "$dragoman" compare bad whole
+prints "trace: not in both, bad/trace.jsonl is missing" 1
+equal "$(tail -n 1 out)" "identical in what both have; bad/metrics.jsonl is missing; bad/trace.jsonl is missing" "and of two"
+runs 0 "$dragoman" compare bad bad --json
+prints '"bad/metrics.jsonl"' 2
+cp whole/metrics.jsonl bad
+sed -i 's/"trace_hash": "true"/"trace_hash": "false"/; s/"trace": /"none": /' bad/run.json
+runs 0 "$dragoman" compare whole bad
+prints "trace: not in both, bad/trace.jsonl is not there (train --trace-hash writes it)" 1
+equal "$(tail -n 1 out)" identical "a trace that was not asked for is none that is missing"
+
 # Bad input.
 runs 3 "$dragoman" compare whole nowhere
 says "nowhere is not there"
@@ -280,15 +333,7 @@ runs 3 "$dragoman" compare data whole
 says "data holds data, as prepare makes them, and no model"
 runs 2 "$dragoman" compare whole
 says "two runs"
-cp -r whole bad && sed -i '5s/"weight":"./"weight":"/' bad/trace.jsonl
-runs 3 "$dragoman" compare whole bad
-says "bad/trace.jsonl: line 5"
-echo '{"loss":1}' >bad/trace.jsonl
-runs 3 "$dragoman" compare bad whole
-says "bad/trace.jsonl: line 1"
-rm bad/trace.jsonl && echo '{"loss":1}' >>bad/metrics.jsonl
-runs 3 "$dragoman" compare bad whole
-says "bad/metrics.jsonl: line 18"
+cp -r whole bad
 truncate -s 1000 bad/model.safetensors
 runs 3 "$dragoman" compare bad/model.safetensors whole
 says "bad/model.safetensors"

@@ -44,6 +44,25 @@ runs 0 "$dragoman" compare run again-2-2
 runs 0 "$dragoman" train --repeat again-4-2 --out thrice
 prints "identical: thrice repeats again-4-2"
 
+# Traced at other steps, or by one of them alone: what both have is compared.
+runs 0 "$dragoman" train --repeat run --out sparse --trace-hash-every 5
+prints "trace.jsonl        identical in the lines that both have: run has one of every step, sparse one of every 5 steps" 1
+prints "identical: sparse repeats run" 1
+runs 0 "$dragoman" compare run sparse # of two starts of one run nothing shows but what is otherwise
+prints "settings." 1
+found out "    settings.trace_hash_every  1 | 5" 1
+runs 0 "$dragoman" train --repeat sparse --out sparse-again --trace-hash-every 1
+prints "trace.jsonl        identical in the lines that both have: sparse has one of every 5 steps, sparse-again one of every step" 1
+runs 0 "$dragoman" train --repeat sparse --out untraced --no-trace-hash
+prints "trace.jsonl        not compared: sparse has one of every 5 steps, untraced none" 1
+prints "identical: untraced repeats sparse" 1
+runs 0 "$dragoman" train --repeat untraced --out sparse-again --resume auto
+prints "trace.jsonl        not compared: untraced has none, sparse-again one of other steps after a new start" 1
+cp -r sparse changed && sed -i 's/"weight":"../"weight":"zz/' changed/trace.jsonl
+sed -i "s/\(\"trace\": \"\)[0-9a-f]*/\1$(sha256sum changed/trace.jsonl | cut -c 1-64)/" changed/run.json
+runs 1 "$dragoman" train --repeat changed --out sparse-again --resume auto --trace-hash
+prints "trace.jsonl        not identical" 1
+
 # Interrupted, it goes on; where the first run's files are gone, what was recorded counts.
 rm -r again-2-2/model.safetensors again-2-2/checkpoints/step-00000009 again-2-2/checkpoints/step-00000010
 cp -r run gone && rm gone/model.safetensors gone/metrics.jsonl gone/trace.jsonl
@@ -153,7 +172,10 @@ prints "lines of steps that one alone logged: 0 | 1"
 runs 0 "$dragoman" $train --out logs --max-steps 4
 runs 0 "$dragoman" $train --out logs --log-every 2 --validate-every 2 --resume auto
 runs 3 "$dragoman" train --repeat logs --out new-2
-says "log_every = 1 up to step 4 and 2 after it; the run had validate_every = 4 up to step 4 and 2 after it: no run"
+says "logs/run.json: no run that goes through is the same:" 1
+found err "  - the run had log_every = 1 up to step 4 and 2 after it" 1
+found err "  - the run had validate_every = 4 up to step 4 and 2 after it" 1
+says "up to step 4" 2
 runs 0 "$dragoman" $train --out branch --resume run/checkpoints/step-00000006
 runs 3 "$dragoman" train --repeat branch --out new-2
 says "up to step 6 the run lay in another folder, and its metrics with it (it went on from run/checkpoints/step-00000006): train that one to step 10 "
@@ -167,7 +189,8 @@ runs 0 "$dragoman" train --repeat early --out again-1-1 --resume auto
 cp -r run idle
 runs 0 "$dragoman" $train --out idle --resume auto --log-every 5
 runs 3 "$dragoman" train --repeat idle --out new-2
-says "log_every = 1 up to step 10 and 5 after it. The last start made no updates: start the run once more as before it, with --resume auto"
+says "log_every = 1 up to step 10 and 5 after it"
+says "The last start made no updates: start the run once more as before it, with --resume auto"
 runs 0 "$dragoman" $train --out idle --resume auto
 sed -i 's/"after_step": 0/"version": "0.0.1", &/' idle/run.json # of the start that made all updates
 runs 0 "$dragoman" train --repeat idle --out again-1-1 --resume auto

@@ -202,6 +202,13 @@ says "lost/metrics.jsonl lacks 6 lines of steps 2 to 8 (it has none up to step 8
 found lost/run.json '"lines": 6' 1
 holed sed -i 2,3d metrics.jsonl
 says "lost/metrics.jsonl lacks 2 lines of step 4: " 1
+says "unless you stop now" 0
+sed -n 2,3p changing/metrics.jsonl >>lost/metrics.jsonl # as the warning says
+# shellcheck disable=SC2086
+runs 0 $train --out lost --log-every 3 --trace-hash --resume auto
+says "lacks" 0
+found lost/run.json '"lines": ' 0
+same lost/metrics.jsonl changing/metrics.jsonl "lines that were added at the end: the same metrics"
 holed sed -i 's/{"step":4,"epoch"/{"st/' metrics.jsonl
 says "lost/metrics.jsonl lacks 1 line of step 4: " 1
 holed sed -i '4,$d' metrics.jsonl
@@ -213,6 +220,32 @@ says "metrics.jsonl lacks" 0
 holed sed -i 1d trace.jsonl
 says "lost/trace.jsonl lacks 5 lines of steps 2 to 8 (it has none up to step 8)" 1
 runs 0 "$dragoman" compare lost changing
+
+# What was changed without a number of it is put right.
+mended() { # mended NAME SCRIPT: sed changes metrics.jsonl, which is as it was in the end
+    holed sed -i "$2" metrics.jsonl
+    says "lost/metrics.jsonl was not as the program left it, and is put right; " 1
+    says "lacks" 0
+    same lost/metrics.jsonl changing/metrics.jsonl "$1: the same metrics in the end"
+}
+mended "a doubled line" 3p
+says "lines doubled: 1, out of order: 0, written otherwise: 0"
+mended "a line further behind" '2{h;d};4G'
+says "lines doubled: 0, out of order: 1, written otherwise: 0"
+mended "other ends of lines" "s/\$/$(printf '\r')/"
+says "lines doubled: 0, out of order: 0, written otherwise: 6"
+mended "all of that" "5{h;p;s/:/: /};2G;4s/\$/$(printf '\r')/"
+holed sed -i '2{p;s/"loss":[0-9.]*/"loss":1.5/}' metrics.jsonl
+says "lost/metrics.jsonl: 2 lines contradict others of the same step (the first are of step 4)" 1
+says "lost/metrics.jsonl lacks 1 line of step 4: " 1
+holed sed -i 3p trace.jsonl
+says "lost/trace.jsonl: line 4 is damaged, or not where it belongs: all from there on is cut off" 1
+says "lost/trace.jsonl lacks 3 lines of steps 6 to 8" 1
+holed sed -i '3{h;d};4G' trace.jsonl
+says "lost/trace.jsonl: line 4 is damaged" 1
+says "lost/trace.jsonl lacks 3 lines of steps 4 to 8" 1
+holed sed -i "3s/\$/$(printf '\r')/" trace.jsonl
+says "lost/trace.jsonl lacks 4 lines of steps 4 to 8" 1
 cp -r lost elsewhere && rm elsewhere/metrics.jsonl
 # shellcheck disable=SC2086
 runs 0 $train --out branch --resume elsewhere/checkpoints/step-00000008

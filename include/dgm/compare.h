@@ -8,7 +8,27 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { DGM_COMPARE_NAME = 128, DGM_COMPARE_VERDICT = 2048 };
+enum { DGM_COMPARE_NAME = 128, DGM_COMPARE_VERDICT = 4096, DGM_COMPARE_PATH = 384, DGM_COMPARE_LOGS = 4 };
+
+/* ---- logs ---- */
+
+/* Lines of a log that are damaged, or not where they belong; they are left out. */
+typedef struct {
+    int64_t n;
+    char first[DGM_COMPARE_PATH + 128]; /* "RUN/metrics.jsonl: line 4 is of a step that ..." */
+} dgm_log_damage;
+
+void dgm_log_damage_note(dgm_log_damage *damage, const char *path, int64_t line, const char *what);
+
+/* Where a log is. */
+typedef struct {
+    bool written_a, written_b; /* by what run.json says */
+    bool in_a, in_b;           /* it is there */
+    bool missing_a, missing_b; /* it is not, though it was written */
+} dgm_log_presence;
+
+/* Fills in the rest; always: every run writes one. */
+void dgm_log_presence_find(dgm_log_presence *presence, bool in_a, bool in_b, bool always);
 
 /* ---- traces ---- */
 
@@ -25,9 +45,10 @@ typedef struct {
     char first_gradient[DGM_COMPARE_NAME];      /* in the model's order: the farthest from the loss */
     char last_gradient[DGM_COMPARE_NAME];       /* the nearest to the loss: in the backward pass it comes first */
     char first_weight[DGM_COMPARE_NAME];        /* in the model's order */
+    dgm_log_damage damage_a, damage_b;
 } dgm_trace_difference;
 
-/* DGM_ERR_INPUT, naming file and line, when one is no trace.  An empty one, of a run that was killed early, has nothing in common with another. */
+/* Lines that are none of a trace, or not where they belong, count as damage.  DGM_ERR_INPUT when one is of another version.  An empty one, of a run that was killed early, has nothing in common with another. */
 dgm_err dgm_compare_traces(const char *a, const char *b, dgm_trace_difference *out);
 
 /* "gradients of 69, weights of 68 of 69 tensors differ" */
@@ -45,6 +66,7 @@ typedef struct {
     bool other_batch;           /* the counts of tokens or sentences are among what differs */
     char field[DGM_COMPARE_NAME], value_a[32], value_b[32]; /* the first field that differs */
     char others[DGM_COMPARE_NAME];                          /* the rest of them, "nll, grad_norm" */
+    dgm_log_damage damage_a, damage_b;
 } dgm_metrics_difference;
 
 dgm_err dgm_compare_metrics(const char *a, const char *b, dgm_metrics_difference *out);
@@ -97,6 +119,7 @@ typedef struct {
     json_t *record; /* as of dgm_compare_records; NULL: not both have one */
     json_t *starts_a, *starts_b; /* of runs, as of dgm_compare_starts; NULL: it has no run.json */
     bool has_trace, has_metrics, has_model, has_optimizer;
+    dgm_log_presence trace_in, metrics_in;
     int only;       /* a result, of checkpoints moments, that one alone has: 1 a, 2 b, 0 neither */
     dgm_trace_difference trace;
     dgm_metrics_difference metrics;
@@ -115,7 +138,13 @@ void dgm_comparison_fini(dgm_comparison *comparison);
 /* Something that both have was looked at.  If not, nothing is known: they are neither identical nor different. */
 bool dgm_comparison_possible(const dgm_comparison *comparison);
 
-/* No number that both have differs, both go equally far and that far was looked, and both have a result or neither. */
+/* Whether there is damage in a log; out: of all. */
+bool dgm_comparison_damage(const dgm_comparison *comparison, const dgm_log_damage *out[DGM_COMPARE_LOGS]);
+
+/* The paths of the logs that are missing, and how many these are. */
+int dgm_comparison_missing(const dgm_comparison *comparison, char path[DGM_COMPARE_LOGS][DGM_COMPARE_PATH]);
+
+/* No number that both have differs, both go equally far and that far was looked, both have a result or neither, and no log is damaged. */
 bool dgm_comparison_identical(const dgm_comparison *comparison);
 
 /* The answer in a sentence, of at most DGM_COMPARE_VERDICT bytes: where they part first, by what is most exact; "between steps" where those between

@@ -18,6 +18,9 @@ typedef struct {
  * first start, or before one that went on from another folder's checkpoint, nothing is expected.  On one rank. */
 dgm_err dgm_log_gaps_find(const char *run, const json_t *record, int64_t step, dgm_log_gap gap[DGM_LOG_N]);
 
+/* How many updates there are to each line of a run's trace.jsonl, by all starts in its run.json: 0 without one, -1 where that was changed. */
+int64_t dgm_log_gaps_trace_period(const json_t *record);
+
 /* "12 lines of steps 5 to 10". */
 enum { DGM_LOG_GAP_TEXT = 96 };
 void dgm_log_gaps_text(int64_t n_lines, int64_t from, int64_t to, char *text, size_t bytes);

@@ -38,4 +38,8 @@ dgm_err dgm_trace_sync(dgm_trace *trace);
 /* The step of a line, -1 when it is none of a trace. */
 int64_t dgm_trace_line_step(const char *line);
 
+/* Whether a line may stand behind `previous`: one of a later step, or the weights of the same step once more, which are others.  NULL: at the
+ * beginning, where only the names of the tensors may stand. */
+bool dgm_trace_line_follows(const char *line, const char *previous);
+
 #endif

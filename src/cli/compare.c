@@ -55,6 +55,20 @@ static dgm_err read_json(const char *path, json_t **out)
     return DGM_OK;
 }
 
+static bool is_true(const json_t *record, const char *setting)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(record, "settings"), setting));
+    return text != NULL && strcmp(text, "true") == 0;
+}
+
+/* What a run left, by its own record. */
+static void take_written(const json_t *record, bool *trace, bool *metrics)
+{
+    const json_t *result = json_object_get(record, "result");
+    *trace = is_true(record, "trace_hash") || json_object_get(result, "trace") != NULL;
+    *metrics = json_object_get(result, "metrics") != NULL;
+}
+
 static dgm_err compare_records(const char *name, dgm_comparison *c)
 {
     pair p;
@@ -65,6 +79,8 @@ static dgm_err compare_records(const char *name, dgm_comparison *c)
     if (err == DGM_OK && a != NULL && b != NULL && (c->record = dgm_compare_records(a, b)) == NULL)
         err = DGM_FAIL(DGM_ERR_NOMEM, "differences of %s", name);
     if (err == DGM_OK && c->runs) {
+        take_written(a, &c->trace_in.written_a, &c->metrics_in.written_a);
+        take_written(b, &c->trace_in.written_b, &c->metrics_in.written_b);
         if (a != NULL) c->starts_a = dgm_compare_starts(a);
         if (b != NULL) c->starts_b = dgm_compare_starts(b);
     }
@@ -119,6 +135,7 @@ static dgm_err compare_traces(dgm_comparison *c)
     pair p;
     DGM_TRY(pair_init(c->a, c->b, "trace.jsonl", &p));
     c->has_trace = p.in_a && p.in_b;
+    dgm_log_presence_find(&c->trace_in, p.in_a, p.in_b, false);
     dgm_err err = c->has_trace ? dgm_compare_traces(p.a, p.b, &c->trace) : DGM_OK;
     pair_fini(&p);
     return err;
@@ -129,6 +146,7 @@ static dgm_err compare_metrics(dgm_comparison *c)
     pair p;
     DGM_TRY(pair_init(c->a, c->b, "metrics.jsonl", &p));
     c->has_metrics = p.in_a && p.in_b;
+    dgm_log_presence_find(&c->metrics_in, p.in_a, p.in_b, true);
     dgm_err err = c->has_metrics ? dgm_compare_metrics(p.a, p.b, &c->metrics) : DGM_OK;
     pair_fini(&p);
     return err;

@@ -2,6 +2,7 @@
  * does not have (BLEU, say) are a matter of what was logged. */
 #include "dgm/compare.h"
 #include "dgm/io.h"
+#include "dgm/log_lines.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,32 +13,47 @@ typedef struct {
     size_t bytes, at;
     int64_t number; /* of the line */
     json_t *line;   /* NULL at the end */
-    int64_t key;    /* 2 * step, + 1 for a validation; INT64_MAX at the end */
+    int64_t key;    /* as of dgm_log_line_key; INT64_MAX at the end */
+    dgm_log_damage *damage;
 } cursor;
 
-static dgm_err advance(cursor *c)
+/* What is wrong with a line behind that of key `before`; NULL: nothing. */
+static const char *wrong_with(const char *end, int64_t key, int64_t before)
 {
-    char *end = c->at < c->bytes ? memchr(c->text + c->at, '\n', c->bytes - c->at) : NULL;
-    json_decref(c->line);
-    c->line = NULL;
-    c->key = INT64_MAX;
-    if (end == NULL) return DGM_OK; /* also a torn last line */
-    size_t next = (size_t)(end - c->text) + 1;
-    c->line = json_loadb(c->text + c->at, next - c->at, 0, NULL);
-    c->at = next;
-    c->number++;
-    const json_t *step = json_object_get(c->line, "step");
-    if (!json_is_integer(step) || json_integer_value(step) < 0 || json_integer_value(step) > INT64_MAX / 4)
-        return DGM_FAIL(DGM_ERR_INPUT, "%s: line %lld is none of a metrics.jsonl", c->path, (long long)c->number);
-    c->key = 2 * json_integer_value(step) + (json_object_get(c->line, "valid_nll") != NULL);
-    return DGM_OK;
+    if (key < 0) return "is none of a metrics.jsonl";
+    if (key == before) return "tells of the same step again";
+    if (key < before) return "is of an earlier step than one before it";
+    return end[-1] == '\r' ? "does not end as the program ends lines (\\r)" : NULL;
 }
 
-static dgm_err start(cursor *c, const char *path)
+/* To the next line that is where it belongs.  A torn one at the end is that of a run that was killed. */
+static void advance(cursor *c)
 {
-    *c = (cursor){.path = path};
+    const char *end;
+    int64_t before = c->key;
+    json_decref(c->line);
+    c->line = NULL;
+    while (c->line == NULL && c->at < c->bytes && (end = memchr(c->text + c->at, '\n', c->bytes - c->at)) != NULL) {
+        size_t next = (size_t)(end - c->text) + 1;
+        c->line = json_loadb(c->text + c->at, next - c->at, 0, NULL);
+        c->at = next;
+        c->number++;
+        c->key = dgm_log_line_key(c->line);
+        const char *wrong = wrong_with(end, c->key, before);
+        if (wrong != NULL) dgm_log_damage_note(c->damage, c->path, c->number, wrong);
+        if (c->key > before) return;
+        json_decref(c->line);
+        c->line = NULL;
+    }
+    c->key = INT64_MAX;
+}
+
+static dgm_err start(cursor *c, const char *path, dgm_log_damage *damage)
+{
+    *c = (cursor){.path = path, .damage = damage, .key = -1};
     DGM_TRY(dgm_io_read_file(path, &c->text, &c->bytes));
-    return advance(c);
+    advance(c);
+    return DGM_OK;
 }
 
 static void finish(cursor *c)
@@ -76,7 +92,7 @@ static void compare_lines(const cursor *a, const cursor *b, dgm_metrics_differen
     }
 }
 
-static dgm_err compare_all(cursor *a, cursor *b, dgm_metrics_difference *out)
+static void compare_all(cursor *a, cursor *b, dgm_metrics_difference *out)
 {
     while (a->line != NULL || b->line != NULL) {
         bool from_a = a->key <= b->key, from_b = b->key <= a->key, inside = a->line != NULL && b->line != NULL;
@@ -87,19 +103,18 @@ static dgm_err compare_all(cursor *a, cursor *b, dgm_metrics_difference *out)
         out->n_only_b += inside && !from_a;
         if (from_a) out->last_a = a->key / 2;
         if (from_b) out->last_b = b->key / 2;
-        if (from_a) DGM_TRY(advance(a));
-        if (from_b) DGM_TRY(advance(b));
+        if (from_a) advance(a);
+        if (from_b) advance(b);
     }
-    return DGM_OK;
 }
 
 dgm_err dgm_compare_metrics(const char *a, const char *b, dgm_metrics_difference *out)
 {
     cursor at_a = {0}, at_b = {0};
     dgm_metrics_difference d = {.last_a = -1, .last_b = -1, .step = -1, .before = -1};
-    dgm_err err = start(&at_a, a);
-    if (err == DGM_OK) err = start(&at_b, b);
-    if (err == DGM_OK) err = compare_all(&at_a, &at_b, &d);
+    dgm_err err = start(&at_a, a, &d.damage_a);
+    if (err == DGM_OK) err = start(&at_b, b, &d.damage_b);
+    if (err == DGM_OK) compare_all(&at_a, &at_b, &d);
     finish(&at_a);
     finish(&at_b);
     if (err == DGM_OK) *out = d;

@@ -33,10 +33,12 @@ static dgm_effect effect_of(const char *name, dgm_circumstances in)
     return DGM_EFFECT_BITS;
 }
 
-/* What a run left and how it was started again are compared elsewhere; where it was written is known. */
-static bool is_left_out(const char *name)
+/* What a run left and how it was started again are compared elsewhere; where it was written is known; where DATA lay, `data_path` says if they are
+ * the same. */
+static bool is_left_out(const char *name, bool same_data)
 {
-    static const char *const names[] = {"result", "starts", "settings.out", "settings.config", "settings.resume"};
+    static const char *const names[] = {"result", "starts", "settings.out", "settings.config", "settings.resume", "settings.repeat"};
+    if (same_data && strcmp(name, "settings.data") == 0) return true;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         if (strcmp(name, names[i]) == 0) return true;
     return false;
@@ -57,6 +59,7 @@ typedef struct {
     json_t *list;
     const char *a, *b;
     dgm_circumstances in;
+    bool same_data;
 } differences;
 
 static void add(const differences *d, const char *name, const json_t *a, const json_t *b)
@@ -77,7 +80,7 @@ static void walk(const differences *d, const char *prefix, const json_t *a, cons
             char name[DGM_COMPARE_NAME];
             const json_t *in_a = json_object_get(a, key), *in_b = json_object_get(b, key);
             snprintf(name, sizeof name, "%s%s%.60s", prefix, *prefix ? "." : "", key);
-            if ((side == 1 && in_a != NULL) || is_left_out(name) || (in_a != NULL && in_b != NULL && json_equal(in_a, in_b))) continue;
+            if ((side == 1 && in_a != NULL) || is_left_out(name, d->same_data) || (in_a != NULL && in_b != NULL && json_equal(in_a, in_b))) continue;
             if ((in_a == NULL || json_is_object(in_a)) && (in_b == NULL || json_is_object(in_b))) walk(d, name, in_a, in_b);
             else add(d, name, in_a, in_b);
         }
@@ -95,6 +98,7 @@ static json_t *differences_of(const json_t *a, const json_t *b, const char *name
     differences d = {.list = json_array(), .a = name_a, .b = name_b};
     d.in = (dgm_circumstances){.cosine = is_set(a, "schedule", "cosine") || is_set(b, "schedule", "cosine"),
                                .fast = is_set(a, "reduction", "fast") || is_set(b, "reduction", "fast")};
+    d.same_data = json_object_get(a, "data") != NULL && json_equal(json_object_get(a, "data"), json_object_get(b, "data"));
     if (d.list != NULL) walk(&d, "", a, b);
     return d.list;
 }

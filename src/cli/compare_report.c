@@ -108,6 +108,24 @@ static void print_trace_gap(const dgm_trace_difference *t, FILE *out)
     fprintf(out, " with --trace-hash --trace-hash-every 1, to step %lld\n", (long long)t->step);
 }
 
+/* "metrics: not in both, B/metrics.jsonl is missing" */
+static void print_not_in_both(const dgm_comparison *c, const char *name, const dgm_log_presence *p, const char *hint, FILE *out)
+{
+    const char *gone_a = p->missing_a ? "is missing" : "is not there", *gone_b = p->missing_b ? "is missing" : "is not there";
+    fprintf(out, "%s: not in both", name);
+    if (!p->in_a) fprintf(out, ", %s/%s.jsonl %s", c->a, name, gone_a);
+    if (!p->in_b) fprintf(out, ", %s/%s.jsonl %s", c->b, name, gone_b);
+    fprintf(out, "%s\n", p->missing_a || p->missing_b ? "" : hint);
+}
+
+static void print_damage(const dgm_log_damage *d, FILE *out)
+{
+    if (d->n == 0) return;
+    fprintf(out, "  %s", d->first);
+    if (d->n > 1) fprintf(out, ", and %lld more that do not belong there", (long long)d->n - 1);
+    fprintf(out, "\n");
+}
+
 static void print_trace(const dgm_comparison *c, FILE *out)
 {
     const dgm_trace_difference *t = &c->trace;
@@ -115,6 +133,8 @@ static void print_trace(const dgm_comparison *c, FILE *out)
     if (t->other_tensors) fprintf(out, "trace: the models have other tensors\n");
     else if (t->n_common == 0) print_no_common("trace", t->last_a, t->last_b, out);
     else if (t->step < 0) fprintf(out, "trace: the same at %lld common steps, to step %lld\n", (long long)t->n_common, (long long)t->before);
+    print_damage(&t->damage_a, out);
+    print_damage(&t->damage_b, out);
     if (t->step < 0) return;
     dgm_trace_difference_tell(t, counts, sizeof counts);
     fprintf(out, "trace: part at step %lld", (long long)t->step);
@@ -145,7 +165,10 @@ static void print_metrics(const dgm_comparison *c, FILE *out)
         fprintf(out, "to find the step and the tensor, train both with --trace-hash (and --log-every 1)\n");
     }
     if (m->n_only_a + m->n_only_b > 0)
-        fprintf(out, "  lines of steps that one alone logged: %lld | %lld\n", (long long)m->n_only_a, (long long)m->n_only_b);
+        fprintf(out, "  lines of steps that one alone %s: %lld | %lld\n", m->damage_a.n + m->damage_b.n > 0 ? "has in their place" : "logged",
+                (long long)m->n_only_a, (long long)m->n_only_b);
+    print_damage(&m->damage_a, out);
+    print_damage(&m->damage_b, out);
 }
 
 static void print_model(const char *what, const dgm_model_difference *d, FILE *out)
@@ -191,9 +214,9 @@ void dgm_comparison_print(const dgm_comparison *c, FILE *out)
     print_starts(c->a, c->starts_a, out);
     print_starts(c->b, c->starts_b, out);
     if (c->has_trace) print_trace(c, out);
-    else if (c->runs) fprintf(out, "trace: not in both (train --trace-hash writes it)\n");
+    else if (c->runs) print_not_in_both(c, "trace", &c->trace_in, " (train --trace-hash writes it)", out);
     if (c->has_metrics) print_metrics(c, out);
-    else if (c->runs) fprintf(out, "metrics: not in both\n");
+    else if (c->runs) print_not_in_both(c, "metrics", &c->metrics_in, "", out);
     print_checkpoints(c, out);
     if (c->has_model) print_model(c->runs ? "result" : "model", &c->model, out);
     if (c->has_optimizer) print_model("optimizer", &c->optimizer, out);
@@ -249,6 +272,21 @@ static json_t *checkpoints_json(const dgm_comparison *c)
     return json;
 }
 
+/* What was not looked at because of it. */
+static void add_what_lacks(json_t *json, const dgm_comparison *c)
+{
+    char path[DGM_COMPARE_LOGS][DGM_COMPARE_PATH];
+    const dgm_log_damage *damage[DGM_COMPARE_LOGS];
+    json_t *missing = json_array(), *damaged = json_array();
+    int n = dgm_comparison_missing(c, path);
+    (void)dgm_comparison_damage(c, damage);
+    for (int i = 0; i < n; i++) json_array_append_new(missing, dgm_json_name(path[i]));
+    for (int i = 0; i < DGM_COMPARE_LOGS; i++)
+        if (damage[i]->n > 0) json_array_append_new(damaged, dgm_json_name(damage[i]->first));
+    json_object_set_new(json, "missing", missing);
+    json_object_set_new(json, "damaged", damaged);
+}
+
 json_t *dgm_comparison_to_json(const dgm_comparison *c)
 {
     char verdict[DGM_COMPARE_VERDICT];
@@ -260,6 +298,7 @@ json_t *dgm_comparison_to_json(const dgm_comparison *c)
     if (c->runs)
         json_object_set_new(json, "earlier_starts", json_pack("{s:O, s:O}", "a", c->starts_a != NULL ? c->starts_a : json_null(), "b",
                                                               c->starts_b != NULL ? c->starts_b : json_null()));
+    if (c->runs) add_what_lacks(json, c);
     if (c->has_trace) json_object_set_new(json, "trace", trace_json(&c->trace));
     if (c->has_metrics) json_object_set_new(json, "metrics", metrics_json(&c->metrics));
     if (c->n_checkpoints > 0) json_object_set_new(json, "checkpoints", checkpoints_json(c));

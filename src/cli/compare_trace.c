@@ -13,40 +13,42 @@ typedef struct {
     size_t room, previous_room;
     int64_t number, step;  /* of the line; the step after the end is INT64_MAX */
     json_t *header;
+    dgm_log_damage *damage;
 } cursor;
 
-static dgm_err damaged(const cursor *c)
-{
-    return DGM_FAIL(DGM_ERR_INPUT, "%s: line %lld is none of a trace: expected what train --trace-hash writes", c->path, (long long)c->number);
-}
+static void note_damage(const cursor *c) { dgm_log_damage_note(c->damage, c->path, c->number, "is damaged, or not where it belongs"); }
 
+/* To the next line that may stand behind the one before. */
 static dgm_err advance(cursor *c)
 {
     char *line = c->previous;
     size_t room = c->previous_room;
     c->previous = c->line, c->previous_room = c->room;
     c->line = line, c->room = room;
-    errno = 0;
-    ssize_t n = getline(&c->line, &c->room, c->file);
-    if (n < 0 && errno == ENOMEM) return DGM_FAIL(DGM_ERR_NOMEM, "a line of %s", c->path);
-    if (n < 0 && ferror(c->file)) return DGM_FAIL(DGM_ERR_IO, "read %s: %s", c->path, strerror(errno));
-    c->number++;
-    if (n < 0 || c->line[n - 1] != '\n') { /* a run that was killed leaves a torn line */
-        c->step = INT64_MAX;
-        return DGM_OK;
+    for (;;) {
+        errno = 0;
+        ssize_t n = getline(&c->line, &c->room, c->file);
+        if (n < 0 && errno == ENOMEM) return DGM_FAIL(DGM_ERR_NOMEM, "a line of %s", c->path);
+        if (n < 0 && ferror(c->file)) return DGM_FAIL(DGM_ERR_IO, "read %s: %s", c->path, strerror(errno));
+        c->number++;
+        c->step = n < 0 || c->line[n - 1] != '\n' ? INT64_MAX : dgm_trace_line_step(c->line); /* a run that was killed leaves a torn line */
+        if (c->step == INT64_MAX || dgm_trace_line_follows(c->line, c->previous)) return DGM_OK;
+        note_damage(c);
     }
-    c->step = dgm_trace_line_step(c->line);
-    return c->step >= 0 ? DGM_OK : damaged(c);
 }
 
-static dgm_err start(cursor *c, const char *path)
+static dgm_err start(cursor *c, const char *path, dgm_log_damage *damage)
 {
-    *c = (cursor){.path = path, .file = fopen(path, "re")};
+    *c = (cursor){.path = path, .file = fopen(path, "re"), .damage = damage};
     if (c->file == NULL) return DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
     DGM_TRY(advance(c));
     if (c->step == INT64_MAX) return DGM_OK;
     c->header = json_loads(c->line, 0, NULL);
-    if (!json_is_array(json_object_get(c->header, "tensors"))) return damaged(c);
+    if (!json_is_array(json_object_get(c->header, "tensors"))) {
+        note_damage(c);
+        c->step = INT64_MAX;
+        return DGM_OK;
+    }
     json_int_t version = json_integer_value(json_object_get(c->header, "version"));
     if (version != DGM_TRACE_VERSION)
         return DGM_FAIL(DGM_ERR_INPUT, "%s: version %lld: this program reads version %d", path, (long long)version, DGM_TRACE_VERSION);
@@ -88,17 +90,18 @@ static bool hashes_of(const json_t *line, const char *key, int n_tensors, const 
     return value == NULL || (*out != NULL && strlen(*out) == (size_t)n_tensors * DGM_TRACE_DIGITS);
 }
 
-/* Compares a line of each, of the same step; `weights_only` for one that was written when a checkpoint was taken up. */
-static dgm_err compare_lines(const cursor *a, const char *line_a, const cursor *b, const char *line_b, bool weights_only, dgm_trace_difference *out)
+/* Compares a line of each, of the same step; `weights_only` for one that was written when a checkpoint was taken up.  false: one is damaged. */
+static bool compare_lines(const cursor *a, const char *line_a, const cursor *b, const char *line_b, bool weights_only, dgm_trace_difference *out)
 {
-    if (strcmp(line_a, line_b) == 0) return DGM_OK;
+    if (strcmp(line_a, line_b) == 0) return true;
     json_t *json_a = json_loads(line_a, 0, NULL), *json_b = json_loads(line_b, 0, NULL);
     const char *gradient[2] = {NULL, NULL}, *weight[2] = {NULL, NULL};
     int first = 0, last = 0, n = out->n_tensors;
-    dgm_err err = DGM_OK;
-    if (!hashes_of(json_a, "gradient", n, &gradient[0]) || !hashes_of(json_a, "weight", n, &weight[0]) || weight[0] == NULL) err = damaged(a);
-    else if (!hashes_of(json_b, "gradient", n, &gradient[1]) || !hashes_of(json_b, "weight", n, &weight[1]) || weight[1] == NULL) err = damaged(b);
-    if (err == DGM_OK) {
+    bool whole_a = hashes_of(json_a, "gradient", n, &gradient[0]) && hashes_of(json_a, "weight", n, &weight[0]) && weight[0] != NULL;
+    bool whole_b = hashes_of(json_b, "gradient", n, &gradient[1]) && hashes_of(json_b, "weight", n, &weight[1]) && weight[1] != NULL;
+    if (!whole_a) note_damage(a);
+    if (!whole_b) note_damage(b);
+    if (whole_a && whole_b) {
         out->has_gradients = !weights_only && gradient[0] != NULL && gradient[1] != NULL;
         out->n_gradients = weights_only ? 0 : count(gradient[0], gradient[1], n, &first, &last);
         if (out->n_gradients > 0) name_of(a, first, out->first_gradient), name_of(a, last, out->last_gradient);
@@ -107,7 +110,7 @@ static dgm_err compare_lines(const cursor *a, const char *line_a, const cursor *
     }
     json_decref(json_a);
     json_decref(json_b);
-    return err;
+    return whole_a && whole_b;
 }
 
 /* ---- all steps ---- */
@@ -131,16 +134,14 @@ static dgm_err compare_steps(cursor *a, cursor *b, dgm_trace_difference *out)
         int64_t last = step;
         bool from_a = a->step <= b->step, from_b = b->step <= a->step;
         step = DGM_MIN(a->step, b->step);
-        if (from_a && from_b) {
-            DGM_TRY(compare_lines(a, a->line, b, b->line, false, out));
-            out->n_common++;
-        } else if (step == last && from_a && b->previous != NULL && dgm_trace_line_step(b->previous) == step) {
-            DGM_TRY(compare_lines(a, a->line, b, b->previous, true, out));
-        } else if (step == last && from_b && a->previous != NULL && dgm_trace_line_step(a->previous) == step) {
-            DGM_TRY(compare_lines(a, a->previous, b, b->line, true, out));
-        }
+        bool both = from_a && from_b && compare_lines(a, a->line, b, b->line, false, out);
+        out->n_common += both;
+        if (step == last && !from_b && b->previous != NULL && dgm_trace_line_step(b->previous) == step)
+            (void)compare_lines(a, a->line, b, b->previous, true, out);
+        else if (step == last && !from_a && a->previous != NULL && dgm_trace_line_step(a->previous) == step)
+            (void)compare_lines(a, a->previous, b, b->line, true, out);
         if (parted(out)) out->step = step;
-        else if (from_a && from_b) out->before = step;
+        else if (both) out->before = step;
         if (from_a) out->last_a = step;
         if (from_b) out->last_b = step;
         if (from_a) DGM_TRY(advance(a));
@@ -154,8 +155,8 @@ dgm_err dgm_compare_traces(const char *a, const char *b, dgm_trace_difference *o
 {
     cursor at_a = {0}, at_b = {0};
     dgm_trace_difference d = {.last_a = -1, .last_b = -1, .step = -1, .before = -1};
-    dgm_err err = start(&at_a, a);
-    if (err == DGM_OK) err = start(&at_b, b);
+    dgm_err err = start(&at_a, a, &d.damage_a);
+    if (err == DGM_OK) err = start(&at_b, b, &d.damage_b);
     if (err == DGM_OK) {
         const json_t *names = json_object_get(at_a.header, "tensors"), *others = json_object_get(at_b.header, "tensors");
         d.n_tensors = (int)json_array_size(names);

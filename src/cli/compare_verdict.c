@@ -29,8 +29,9 @@ bool dgm_comparison_identical(const dgm_comparison *c)
 {
     if (!dgm_comparison_possible(c) || (c->has_model && !dgm_model_difference_none(&c->model))) return false;
     if (!c->runs) return !c->has_optimizer || dgm_model_difference_none(&c->optimizer);
+    const dgm_log_damage *damage[DGM_COMPARE_LOGS];
     bool parts = trace_parts(c) || c->metrics.step >= 0 || c->other_checkpoint >= 0;
-    return !parts && !ends_differ(c) && c->only == 0 && (c->has_model || same_until(c) == end_of_a(c));
+    return !parts && !dgm_comparison_damage(c, damage) && !ends_differ(c) && c->only == 0 && (c->has_model || same_until(c) == end_of_a(c));
 }
 
 /* ---- words ---- */
@@ -128,23 +129,40 @@ static void checkpoint_verdict(const dgm_comparison *c, char *text, size_t bytes
     snprintf(text, bytes, "the runs part %s: the checkpoints of step %lld have other weights", place, (long long)c->other_checkpoint);
 }
 
+/* "; B/metrics.jsonl is missing; A/trace.jsonl: line 4 is damaged, or not where it belongs" */
+static void append_what_lacks(const dgm_comparison *c, char *text, size_t bytes)
+{
+    char missing[DGM_COMPARE_LOGS][DGM_COMPARE_PATH];
+    const dgm_log_damage *damage[DGM_COMPARE_LOGS];
+    int n = dgm_comparison_missing(c, missing);
+    (void)dgm_comparison_damage(c, damage);
+    for (int i = 0; i < n; i++) append(text, bytes, "; %s is missing", missing[i]);
+    for (int i = 0; i < DGM_COMPARE_LOGS; i++)
+        if (damage[i]->n > 0) append(text, bytes, "; %s", damage[i]->first);
+}
+
 static void identical_verdict(const dgm_comparison *c, char *text, size_t bytes)
 {
+    char missing[DGM_COMPARE_LOGS][DGM_COMPARE_PATH];
     bool weights = c->has_model || c->trace.before == end_of_a(c) || c->equal_checkpoint == end_of_a(c);
     if (!c->runs && c->only != 0)
         snprintf(text, bytes, "the models are identical; only %s has moments of an optimizer", c->only == 1 ? c->a : c->b);
     else if (c->runs && n_lines(c) == 0) snprintf(text, bytes, "the results are identical; nothing else could be compared");
+    else if (c->runs && weights && dgm_comparison_missing(c, missing) > 0) snprintf(text, bytes, "identical in what both have");
     else snprintf(text, bytes, "identical");
-    if (!c->runs || weights) return;
-    append(text, bytes, " in ");
-    tell_common(c, text, bytes);
-    append(text, bytes, "; weights of that step were not compared");
+    if (c->runs && !weights) {
+        append(text, bytes, " in ");
+        tell_common(c, text, bytes);
+        append(text, bytes, "; weights of that step were not compared");
+    }
+    append_what_lacks(c, text, bytes);
 }
 
 /* Nothing differs, yet the runs are not the same, or it is not known. */
 static void part_verdict(const dgm_comparison *c, char *text, size_t bytes)
 {
-    if (n_lines(c) == 0)
+    if (n_lines(c) == 0 && !ends_differ(c)) snprintf(text, bytes, "the results are the same; nothing else could be compared");
+    else if (n_lines(c) == 0)
         snprintf(text, bytes, "the results are the same, but %s goes to step %lld, %s to step %lld; nothing else could be compared", c->a,
                  (long long)end_of_a(c), c->b, (long long)end_of_b(c));
     else {
@@ -152,6 +170,7 @@ static void part_verdict(const dgm_comparison *c, char *text, size_t bytes)
         tell_common(c, text, bytes);
     }
     if (c->only != 0) append(text, bytes, "; only %s has a result", c->only == 1 ? c->a : c->b);
+    append_what_lacks(c, text, bytes);
 }
 
 void dgm_comparison_verdict(const dgm_comparison *c, char *text, size_t bytes)

@@ -16,8 +16,11 @@
 enum { UPDATE = 1, VALIDATION = 2 };
 
 static const struct {
-    const char *file, *name;
-} logs[DGM_LOG_N] = {[DGM_LOG_METRICS] = {"metrics.jsonl", "metrics"}, [DGM_LOG_TRACE] = {"trace.jsonl", "trace"}};
+    const char *file, *name, *way_back; /* log_lines.h sorts those of metrics; a trace is too large for that */
+} logs[DGM_LOG_N] = {[DGM_LOG_METRICS] = {"metrics.jsonl", "metrics",
+                                          "from a copy they can be added to its end when the run has ended, and --resume auto, once more, puts them "
+                                          "where they belong"},
+                     [DGM_LOG_TRACE] = {"trace.jsonl", "trace", "they are lost"}};
 
 /* ---- what is there ---- */
 
@@ -70,6 +73,15 @@ static periods periods_of(const json_t *record, const json_t *start)
                  .max_steps = dgm_run_record_number(settings, "max_steps")};
     json_decref(was);
     return p;
+}
+
+int64_t dgm_log_gaps_trace_period(const json_t *record)
+{
+    const json_t *starts = json_object_get(record, "starts");
+    int64_t last = periods_of(record, NULL).trace_every;
+    for (size_t i = 0; i < json_array_size(starts); i++)
+        if (periods_of(record, json_array_get(starts, i)).trace_every != last) return -1;
+    return last;
 }
 
 static bool is_multiple(int64_t step, int64_t of) { return of > 0 && step % of == 0; }
@@ -146,9 +158,8 @@ void dgm_log_gaps_warn(const char *run, const dgm_log_gap gap[DGM_LOG_N], int64_
         else if (g->found < g->expected)
             snprintf(where, sizeof where, " (the last there is of step %lld, expected step %lld)", (long long)g->found, (long long)g->expected);
         dgm_log(DGM_LOG_WARN,
-                "%s/%s lacks %s%s: they are lost, unless you stop now, put a copy of the file back and go on from the same checkpoint. The model is "
-                "not affected; compare and --repeat will have the other lines only",
-                run, logs[kind].file, what, where);
+                "%s/%s lacks %s%s: %s. The model is not affected; compare and --repeat will have the other lines only",
+                run, logs[kind].file, what, where, logs[kind].way_back);
     }
 }
 

@@ -38,8 +38,7 @@ static dgm_circumstances circumstances_of(const json_t *settings)
     return (dgm_circumstances){.cosine = strcmp(text_of(settings, "schedule"), "cosine") == 0, .fast = is_fast(settings)};
 }
 
-/* The reasons why it cannot are gathered, so that nobody removes one and meets the next. */
-static const char *joint(const dgm_text *why) { return why->text != NULL ? "; " : ""; }
+/* The reasons why it cannot are gathered, a line for each, so that nobody removes one and meets the next. */
 
 /* A setting that was otherwise in an earlier start, and shows in what the run left. */
 static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t *was, int64_t until, dgm_text *why)
@@ -48,7 +47,7 @@ static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t
     bool averages = dgm_run_record_number(settings, "average_last") > 0;
     if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE || strcmp(name, "max_steps") == 0) return DGM_OK;
     if (strcmp(name, "checkpoint_every") == 0 && !averages) return DGM_OK;
-    return dgm_text_printf(why, "%sthe run had %s = %s up to step %" PRId64 " and %s after it", joint(why), name,
+    return dgm_text_printf(why, "\n  - the run had %s = %s up to step %" PRId64 " and %s after it", name,
                            json_is_string(was) ? json_string_value(was) : "(unset)", until,
                            json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
 }
@@ -59,11 +58,11 @@ static dgm_err check_end(const json_t *was, int64_t ended_at, dgm_text *why)
     int64_t validates = dgm_run_record_number(json_object_get(was, "settings"), "validate_every"),
             logs = dgm_run_record_number(json_object_get(was, "settings"), "log_every");
     if (validates <= 0 || ended_at % validates != 0)
-        DGM_TRY(dgm_text_printf(why, "%sthe run ended at step %" PRId64 ", where it validated, and was then trained further; a run that goes through "
-                                "validates at multiples of validate_every = %" PRId64 " only", joint(why), ended_at, validates));
+        DGM_TRY(dgm_text_printf(why, "\n  - the run ended at step %" PRId64 ", where it validated, and was then trained further; a run that goes "
+                                "through validates at multiples of validate_every = %" PRId64 " only", ended_at, validates));
     if (logs <= 0 || ended_at % logs != 0)
-        DGM_TRY(dgm_text_printf(why, "%sthe run ended at step %" PRId64 ", which it logged, and was then trained further; a run that goes through "
-                                "logs multiples of log_every = %" PRId64 " only", joint(why), ended_at, logs));
+        DGM_TRY(dgm_text_printf(why, "\n  - the run ended at step %" PRId64 ", which it logged, and was then trained further; a run that goes "
+                                "through logs multiples of log_every = %" PRId64 " only", ended_at, logs));
     return DGM_OK;
 }
 
@@ -73,11 +72,11 @@ static dgm_err check_machine(const dgm_repeat *r, const json_t *was, int64_t unt
     const char *kernels = text_of(was, "gemm"), *last = text_of(r->record, "gemm");
     int64_t dp = number_in(before, "dp"), tp = number_in(before, "tp"), dp_after = number_in(after, "dp"), tp_after = number_in(after, "tp");
     if (strcmp(kernels, last) != 0)
-        DGM_TRY(dgm_text_printf(why, "%sits matrix products were by %s up to step %" PRId64 " and by %s after it", joint(why), kernels, until, last));
+        DGM_TRY(dgm_text_printf(why, "\n  - its matrix products were by %s up to step %" PRId64 " and by %s after it", kernels, until, last));
     if (is_fast(json_object_get(was, "settings")) && (dp != dp_after || tp != tp_after))
-        DGM_TRY(dgm_text_printf(why, "%swith reduction = fast, whose bits depend on the layout, it had dp %" PRId64 " x tp %" PRId64
+        DGM_TRY(dgm_text_printf(why, "\n  - with reduction = fast, whose bits depend on the layout, it had dp %" PRId64 " x tp %" PRId64
                                 " up to step %" PRId64 " and dp %" PRId64 " x tp %" PRId64 " after it",
-                                joint(why), dp, tp, until, dp_after, tp_after));
+                                dp, tp, until, dp_after, tp_after));
     return DGM_OK;
 }
 
@@ -101,10 +100,10 @@ static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t unt
 static dgm_err refuse(const dgm_repeat *r, const char *why, bool idle_end)
 {
     if (idle_end) /* its settings count for nothing, but stand in the record */
-        return DGM_FAIL(DGM_ERR_INPUT, "%s: %s. The last start made no updates: start the run once more as before it, with --resume auto, and repeat "
-                        "it then", r->path, why);
-    return DGM_FAIL(DGM_ERR_INPUT, "%s: %s: no run that goes through is the same. Train one by hand, and see with dragoman compare how far both "
-                    "are the same", r->path, why);
+        return DGM_FAIL(DGM_ERR_INPUT, "%s: no run that goes through is the same:%s\nThe last start made no updates: start the run once more as "
+                        "before it, with --resume auto, and repeat it then", r->path, why);
+    return DGM_FAIL(DGM_ERR_INPUT, "%s: no run that goes through is the same:%s\nTrain one by hand, and see with dragoman compare how far both are "
+                    "the same", r->path, why);
 }
 
 /* The run up to a start that went on from a checkpoint of another folder. */

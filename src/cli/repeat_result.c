@@ -51,6 +51,7 @@ typedef struct {
     bool was_there, is_there;
     const json_t *lost; /* what one of them lacks, as its run.json says */
     const char *lost_by;
+    int64_t was_every, is_every; /* updates per line, as of dgm_log_gaps_trace_period; of traces alone */
 } result_file;
 
 static dgm_err compare_metrics(const char *a, const char *b, int64_t *n_common, bool *differ)
@@ -58,7 +59,7 @@ static dgm_err compare_metrics(const char *a, const char *b, int64_t *n_common, 
     dgm_metrics_difference d;
     DGM_TRY(dgm_compare_metrics(a, b, &d));
     *n_common = d.n_common;
-    *differ = d.step >= 0;
+    *differ = d.step >= 0 || d.damage_a.n + d.damage_b.n > 0;
     return DGM_OK;
 }
 
@@ -67,7 +68,7 @@ static dgm_err compare_traces(const char *a, const char *b, int64_t *n_common, b
     dgm_trace_difference d;
     DGM_TRY(dgm_compare_traces(a, b, &d));
     *n_common = d.n_common;
-    *differ = d.other_tensors || d.step >= 0;
+    *differ = d.other_tensors || d.step >= 0 || d.damage_a.n + d.damage_b.n > 0;
     return DGM_OK;
 }
 
@@ -82,19 +83,26 @@ static dgm_err open_result(const dgm_repeat *r, const json_t *record, const char
     DGM_TRY(hash_of(record, out, f->file, f->name, f->is, &f->is_there));
     f->lost = lost_of(r->record, f->name);
     f->lost_by = r->dir;
+    if (f->compare == compare_traces) {
+        f->was_every = dgm_log_gaps_trace_period(r->record);
+        f->is_every = dgm_log_gaps_trace_period(record);
+    }
     if (f->lost == NULL && (f->lost = lost_of(record, f->name)) != NULL) f->lost_by = out;
     return DGM_OK;
 }
 
 typedef enum { SAME, SAME_LINES, NOT_COMPARED, OTHER } verdict;
 
-/* A log with holes has another hash whatever its numbers are: the lines that both have decide, where the files are there. */
+/* No bit depends on --trace-hash and --trace-hash-every, so a repetition may have them otherwise. */
+static bool other_steps(const result_file *f) { return f->was_every != f->is_every || f->was_every < 0; }
+
+/* A log with holes, or of other steps, has another hash whatever its numbers are: the lines that both have decide, where the files are there. */
 static dgm_err judge(const result_file *f, const char *dir, const char *out, verdict *v)
 {
     bool known = f->was[0] != '\0' && f->is[0] != '\0', differ = false;
     int64_t n_common = 0;
     *v = !known ? NOT_COMPARED : strcmp(f->was, f->is) == 0 ? SAME : OTHER;
-    if (*v != OTHER || f->lost == NULL) return DGM_OK;
+    if (*v != OTHER || (f->lost == NULL && !other_steps(f))) return DGM_OK;
     *v = NOT_COMPARED;
     if (!f->was_there || !f->is_there) return DGM_OK;
     char *a = dgm_io_join(dir, f->file), *b = dgm_io_join(out, f->file);
@@ -107,6 +115,26 @@ static dgm_err judge(const result_file *f, const char *dir, const char *out, ver
 
 static int64_t number_in(const json_t *object, const char *name) { return json_integer_value(json_object_get(object, name)); }
 
+/* "of every step", "of every 5 steps" */
+static void tell_period(int64_t every, bool has_one, char *text, size_t bytes)
+{
+    if (!has_one) snprintf(text, bytes, "none");
+    else if (every < 0) snprintf(text, bytes, "one of other steps after a new start");
+    else if (every <= 1) snprintf(text, bytes, "one of every step");
+    else snprintf(text, bytes, "one of every %lld steps", (long long)every);
+}
+
+static void print_periods(const result_file *f, const char *dir, const char *out)
+{
+    char was[64], is[64];
+    tell_period(f->was_every, f->was[0] != '\0', was, sizeof was);
+    tell_period(f->is_every, f->is[0] != '\0', is, sizeof is);
+    printf("%s has %s, %s %s", dir, was, out, is);
+    if (f->was[0] != '\0' && f->is[0] != '\0' && !(f->was_there && f->is_there))
+        printf(", and that of %s is not there any more", f->was_there ? out : dir);
+    printf("\n");
+}
+
 static void print_verdict(const result_file *f, const char *dir, const char *out, verdict v)
 {
     static const char *const words[] = {"identical", "identical in the lines that both have", "not compared", "not identical"};
@@ -114,9 +142,20 @@ static void print_verdict(const result_file *f, const char *dir, const char *out
     if (v == SAME || v == OTHER) printf("%-18s %-14s %s\n", f->file, words[v], f->is);
     else printf("%-18s %s: ", f->file, words[v]);
     if (v == SAME || v == OTHER) return;
+    if (f->lost == NULL && other_steps(f)) {
+        print_periods(f, dir, out);
+        return;
+    }
     dgm_log_gaps_text(number_in(f->lost, "lines"), number_in(f->lost, "from"), number_in(f->lost, "to"), lost, sizeof lost);
     if (f->lost != NULL) printf("%s lost %s\n", f->lost_by, lost);
     else printf("%s has none, and its run.json no hash of one\n", f->was[0] == '\0' ? dir : out);
+}
+
+/* All is compared but what is lost, gone, or what one of them was not asked to write. */
+static bool is_less(const result_file *f, verdict v)
+{
+    bool asked = f->lost != NULL || !other_steps(f), in_both = f->was[0] != '\0' && f->is[0] != '\0';
+    return (v == SAME_LINES && asked) || (v == NOT_COMPARED && (asked || in_both));
 }
 
 dgm_err dgm_repeat_compare(const dgm_repeat *repeat, const char *out)
@@ -126,21 +165,22 @@ dgm_err dgm_repeat_compare(const dgm_repeat *repeat, const char *out)
                            {.file = "trace.jsonl", .name = "trace", .compare = compare_traces}};
     json_t *record = NULL;
     const char *dir = repeat->dir;
-    int n[OTHER + 1] = {0};
-    bool all_there = true;
+    bool all_there = true, all_same = true, all_compared = true;
     dgm_err err = dgm_run_record_read(out, &record);
     for (int i = 0; i < 3 && err == DGM_OK; i++) {
         verdict v = SAME;
         err = open_result(repeat, record, out, &files[i]);
         if (err == DGM_OK) err = judge(&files[i], dir, out, &v);
-        if (err != DGM_OK || (v == NOT_COMPARED && i == 2 && files[i].lost == NULL)) continue; /* a trace that one of them did not write */
+        bool in_none = files[i].was[0] == '\0' && files[i].is[0] == '\0';
+        if (err != DGM_OK || (in_none && i == 2 && files[i].lost == NULL)) continue; /* a trace that neither of them wrote */
         print_verdict(&files[i], dir, out, v);
-        n[v]++;
+        all_same = all_same && v != OTHER;
+        all_compared = all_compared && !is_less(&files[i], v);
         all_there = all_there && (files[i].was_there || i == 2);
     }
-    if (err == DGM_OK && n[OTHER] > 0) err = tell_where(dir, out, all_there);
+    if (err == DGM_OK && !all_same) err = tell_where(dir, out, all_there);
     else if (err == DGM_OK)
-        printf("identical%s: %s repeats %s\n", n[SAME_LINES] + n[NOT_COMPARED] > 0 ? " in all that is left to compare, as told above" : "", out, dir);
+        printf("identical%s: %s repeats %s\n", all_compared ? "" : " in all that is left to compare, as told above", out, dir);
     json_decref(record);
     return err;
 }

@@ -3,6 +3,7 @@
 
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/log_lines.h"
 #include "dgm/machine.h"
 #include "dgm/step_time.h"
 
@@ -34,40 +35,11 @@ struct dgm_run_log {
     dgm_step_time window, total;        /* sums of means over the ranks, since the last line and of the whole run */
 };
 
-/* Whether that is a line of at most `step`. */
-static bool is_kept(const char *line, size_t n, int64_t step)
-{
-    json_t *json = json_loadb(line, n, 0, NULL);
-    const json_t *number = json_object_get(json, "step");
-    bool keep = json_is_integer(number) && json_integer_value(number) <= step;
-    json_decref(json);
-    return keep;
-}
-
-/* Keeps the lines whose "step" is at most `step`; a damaged one goes, those behind it stay. */
-static dgm_err cut_back(const char *path, int64_t step)
-{
-    char *text;
-    size_t n, kept = 0;
-    if (!dgm_io_exists(path)) return DGM_OK;
-    DGM_TRY(dgm_io_read_file(path, &text, &n));
-    for (size_t at = 0, bytes; at < n; at += bytes) {
-        const char *end = memchr(text + at, '\n', n - at);
-        bytes = end != NULL ? (size_t)(end - text) + 1 - at : n - at;
-        if (end == NULL || !is_kept(text + at, bytes, step)) continue;
-        memmove(text + kept, text + at, bytes);
-        kept += bytes;
-    }
-    dgm_err err = kept == n ? DGM_OK : dgm_io_write_file(path, text, kept);
-    free(text);
-    return err;
-}
-
 static dgm_err open_one(const char *run, const char *name, int64_t step, char **path, FILE **file)
 {
     *path = dgm_io_join(run, name);
     if (*path == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path of %s", name);
-    DGM_TRY(cut_back(*path, step));
+    DGM_TRY(dgm_log_lines_cut_back(*path, step));
     *file = fopen(*path, "ae");
     if (*file == NULL) return DGM_FAIL(DGM_ERR_IO, "open %s: %s", *path, strerror(errno));
     return DGM_OK;
@@ -106,7 +78,7 @@ void dgm_run_log_close(dgm_run_log *log)
 /* Writes `line` (released) and its line end. */
 static dgm_err put_line(FILE *file, const char *path, json_t *line)
 {
-    char *text = line != NULL ? json_dumps(line, JSON_REAL_PRECISION(17) | JSON_COMPACT) : NULL;
+    char *text = line != NULL ? dgm_log_line_text(line) : NULL;
     json_decref(line);
     if (text == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "a line of %s", path);
     bool written = fprintf(file, "%s\n", text) > 0 && fflush(file) == 0;

@@ -33,6 +33,14 @@ int64_t dgm_trace_line_step(const char *line)
 
 /* ---- cutting back ---- */
 
+bool dgm_trace_line_follows(const char *line, const char *previous)
+{
+    int64_t step = dgm_trace_line_step(line), before = previous != NULL ? dgm_trace_line_step(previous) : -1;
+    if (step < 0 || strchr(line, '\r') != NULL) return false;
+    if (previous == NULL) return strstr(line, "\"tensors\":") != NULL;
+    return step > before || (step == before && strstr(line, "\"gradient\"") == NULL && strcmp(line, previous) != 0);
+}
+
 /* How many bytes of the file are lines of at most `step`, and the last of these (the caller frees it; NULL: none).  A torn line is none, and
  * without a header the file is no trace. */
 static dgm_err measure(const char *path, int64_t step, int64_t *kept, int64_t *all, char **last)
@@ -42,12 +50,15 @@ static dgm_err measure(const char *path, int64_t step, int64_t *kept, int64_t *a
     char *line = NULL, *previous = NULL;
     size_t room = 0, previous_room = 0;
     ssize_t n;
-    int64_t at = 0;
+    int64_t at = 0, n_lines = 0;
     while ((n = getline(&line, &room, file)) > 0) {
-        int64_t number = dgm_trace_line_step(line);
-        if (line[n - 1] != '\n' || number < 0 || number > step) break;
-        if (at == 0 && strstr(line, "\"tensors\":") == NULL) break;
+        if (line[n - 1] != '\n' || dgm_trace_line_step(line) > step) break;
+        if (!dgm_trace_line_follows(line, previous)) {
+            dgm_log(DGM_LOG_WARN, "%s: line %lld is damaged, or not where it belongs: all from there on is cut off", path, (long long)n_lines + 1);
+            break;
+        }
         at += n;
+        n_lines++;
         char *line_room = line;
         size_t line_bytes = room;
         line = previous, room = previous_room;
