@@ -317,7 +317,14 @@ runs 0 "$dragoman" compare whole bad
 prints "trace: not in both, bad/trace.jsonl is not there (train --trace-hash writes it)" 1
 equal "$(tail -n 1 out)" identical "a trace that was not asked for is none that is missing"
 
+# A damaged checkpoint is passed over, as going on passes it over.
+rm -rf bad && cp -r whole bad && rm bad/trace.jsonl
+truncate -s 1000 bad/checkpoints/step-00000004/model.safetensors
+runs 0 "$dragoman" compare whole bad
+prints "checkpoints: 1 passed over: bad/checkpoints/step-00000004/model.safetensors" 1
+
 # Bad input.
+rm -rf bad
 runs 3 "$dragoman" compare whole nowhere
 says "nowhere is not there"
 for file in run.json metrics.jsonl trace.jsonl; do

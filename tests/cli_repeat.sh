@@ -184,8 +184,17 @@ cp -r run early && rm -r early/model.safetensors early/checkpoints/step-0000000[
 sed -i 's/"result"/"none"/' early/run.json
 runs 0 "$dragoman" $train --out early --resume auto --max-steps 6 --trace-hash
 says "nothing is left to do: step 6"
+# The same as the end of the run: it did not validate at step 6, where a run to that step does.
+rm -rf new-2
+runs 3 "$dragoman" train --repeat early --out new-2
+says "the run was stopped at step 6 and closed there without validating and logging" 1
 runs 0 "$dragoman" $train --out early --resume auto --trace-hash
 runs 0 "$dragoman" train --repeat early --out again-1-1 --resume auto
+# The result follows from the last settings alone.
+cp -r run mean
+runs 0 "$dragoman" $train --out mean --resume auto --average-last 2
+says "is the mean of the checkpoints of steps 9, 10"
+runs 0 "$dragoman" train --repeat mean --out mean-again
 cp -r run idle
 runs 0 "$dragoman" $train --out idle --resume auto --log-every 5
 runs 3 "$dragoman" train --repeat idle --out new-2

@@ -126,6 +126,8 @@ typedef struct {
     dgm_model_difference model, optimizer;
     /* Checkpoints of both of steps that traces do not cover, as long as these do not differ: */
     int n_checkpoints;                            /* looked at */
+    int n_passed_over;                            /* because one of the two is damaged, as going on passes it over */
+    char passed_over[512];                        /* why, of the first */
     int64_t equal_checkpoint, other_checkpoint;   /* steps: the last before, and the first with other weights; -1: none */
     int64_t last_checkpoint_a, last_checkpoint_b; /* steps; -1: none */
 } dgm_comparison;

@@ -98,8 +98,12 @@ static dgm_err compare_checkpoint(dgm_comparison *c, int64_t step)
     pair p = {0};
     dgm_model_difference d = {0};
     dgm_err err = a != NULL && b != NULL ? pair_init(a, b, "model.safetensors", &p) : DGM_FAIL(DGM_ERR_NOMEM, "paths of checkpoints");
-    if (err == DGM_OK && p.in_a && p.in_b) err = dgm_compare_models(p.a, p.b, &d);
-    if (err == DGM_OK && p.in_a && p.in_b) {
+    bool both = err == DGM_OK && p.in_a && p.in_b;
+    if (both) err = dgm_compare_models(p.a, p.b, &d);
+    if (err == DGM_ERR_INPUT) {
+        if (c->n_passed_over++ == 0) snprintf(c->passed_over, sizeof c->passed_over, "%s", dgm_error_text());
+        err = DGM_OK;
+    } else if (err == DGM_OK && both) {
         *(dgm_model_difference_none(&d) ? &c->equal_checkpoint : &c->other_checkpoint) = step;
         c->n_checkpoints++;
     }

@@ -197,6 +197,7 @@ static void print_model(const char *what, const dgm_model_difference *d, FILE *o
 
 static void print_checkpoints(const dgm_comparison *c, FILE *out)
 {
+    if (c->n_passed_over > 0) fprintf(out, "checkpoints: %d passed over: %s%s\n", c->n_passed_over, c->passed_over, c->n_passed_over > 1 ? "; ..." : "");
     if (c->other_checkpoint < 0) {
         if (c->n_checkpoints > 0)
             fprintf(out, "checkpoints: the same weights in %d of both, to step %lld\n", c->n_checkpoints, (long long)c->equal_checkpoint);
@@ -269,6 +270,7 @@ static json_t *checkpoints_json(const dgm_comparison *c)
 {
     json_t *json = json_pack("{s:i, s:I}", "common", c->n_checkpoints, "same_step", (json_int_t)c->equal_checkpoint);
     if (json != NULL && c->other_checkpoint >= 0) json_object_set_new(json, "step", json_integer((json_int_t)c->other_checkpoint));
+    if (json != NULL) json_object_set_new(json, "passed_over", json_integer(c->n_passed_over));
     return json;
 }
 
@@ -301,7 +303,7 @@ json_t *dgm_comparison_to_json(const dgm_comparison *c)
     if (c->runs) add_what_lacks(json, c);
     if (c->has_trace) json_object_set_new(json, "trace", trace_json(&c->trace));
     if (c->has_metrics) json_object_set_new(json, "metrics", metrics_json(&c->metrics));
-    if (c->n_checkpoints > 0) json_object_set_new(json, "checkpoints", checkpoints_json(c));
+    if (c->n_checkpoints + c->n_passed_over > 0) json_object_set_new(json, "checkpoints", checkpoints_json(c));
     if (c->has_model) json_object_set_new(json, "model", model_json(&c->model));
     if (c->has_optimizer) json_object_set_new(json, "optimizer", model_json(&c->optimizer));
     return json;

@@ -43,13 +43,25 @@ static dgm_circumstances circumstances_of(const json_t *settings)
 /* A setting that was otherwise in an earlier start, and shows in what the run left. */
 static dgm_err check_setting(const dgm_repeat *r, const char *name, const json_t *was, int64_t until, dgm_text *why)
 {
+    static const char *const of_the_end[] = {"max_steps", "checkpoint_every", "average_last"}; /* the result follows from the last ones alone */
     const json_t *settings = json_object_get(r->record, "settings");
-    bool averages = dgm_run_record_number(settings, "average_last") > 0;
-    if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE || strcmp(name, "max_steps") == 0) return DGM_OK;
-    if (strcmp(name, "checkpoint_every") == 0 && !averages) return DGM_OK;
+    if (dgm_train_setting_effect(name, circumstances_of(settings)) == DGM_EFFECT_NONE) return DGM_OK;
+    for (size_t i = 0; i < sizeof of_the_end / sizeof of_the_end[0]; i++)
+        if (strcmp(name, of_the_end[i]) == 0) return DGM_OK;
     return dgm_text_printf(why, "\n  - the run had %s = %s up to step %" PRId64 " and %s after it", name,
                            json_is_string(was) ? json_string_value(was) : "(unset)", until,
                            json_object_get(settings, name) ? text_of(settings, name) : "(unset)");
+}
+
+/* A run that was stopped and then closed with a smaller max_steps did not validate and log where it was stopped, as a run to that step does. */
+static dgm_err check_closed(const json_t *was, int64_t at, dgm_text *why)
+{
+    int64_t validates = dgm_run_record_number(json_object_get(was, "settings"), "validate_every"),
+            logs = dgm_run_record_number(json_object_get(was, "settings"), "log_every");
+    if (dgm_run_record_number(json_object_get(was, "settings"), "max_steps") == at) return DGM_OK;
+    if (validates > 0 && at % validates == 0 && logs > 0 && at % logs == 0) return DGM_OK;
+    return dgm_text_printf(why, "\n  - the run was stopped at step %" PRId64 " and closed there without validating and logging; a run to that step ends with both",
+                           at);
 }
 
 /* A run that came to its end and was then trained further has validated and logged there.  A run that goes through does so only at its own steps. */
@@ -80,14 +92,17 @@ static dgm_err check_machine(const dgm_repeat *r, const json_t *was, int64_t unt
     return DGM_OK;
 }
 
-static dgm_err check_start(const dgm_repeat *r, const json_t *start, int64_t until, int64_t last, dgm_text *why)
+/* A setting that the next start had, too, is told of that one. */
+static dgm_err check_start(const dgm_repeat *r, const json_t *start, const json_t *next, int64_t last, dgm_text *why)
 {
+    int64_t until = number_in(next, "after_step");
     json_t *was = dgm_run_record_of_start(r->record, start), *value;
     const char *name;
     dgm_err err = DGM_OK;
     json_object_foreach(json_object_get(start, "settings"), name, value)
     {
-        if (err == DGM_OK) err = check_setting(r, name, value, until, why);
+        json_t *then = json_object_get(json_object_get(next, "settings"), name);
+        if (err == DGM_OK && (then == NULL || !json_equal(then, value))) err = check_setting(r, name, value, until, why);
     }
     int64_t ended_at = number_in(start, "ended_at");
     if (dgm_run_record_number(json_object_get(was, "settings"), "max_steps") == until) ended_at = until; /* killed before it wrote that down */
@@ -118,6 +133,14 @@ static dgm_err refuse_branch(const dgm_repeat *r, const json_t *start)
     return err;
 }
 
+/* How many starts there are without those at the end that made no updates. */
+static size_t n_with_updates(const json_t *starts, int64_t last)
+{
+    size_t n = json_array_size(starts);
+    while (n > 1 && number_in(json_array_get(starts, n - 1), "after_step") == last) n--;
+    return n;
+}
+
 static dgm_err check_course(const dgm_repeat *r)
 {
     const json_t *starts = json_object_get(r->record, "starts"), *result = json_object_get(r->record, "result");
@@ -135,7 +158,14 @@ static dgm_err check_course(const dgm_repeat *r)
     dgm_err err = DGM_OK;
     for (size_t i = 1; err == DGM_OK && i < json_array_size(starts); i++) {
         until = number_in(json_array_get(starts, i), "after_step");
-        err = check_start(r, json_array_get(starts, i - 1), until, last, &why);
+        err = check_start(r, json_array_get(starts, i - 1), json_array_get(starts, i), last, &why);
+    }
+    size_t n = n_with_updates(starts, last);
+    const json_t *trained = json_array_get(starts, n - 1);
+    if (err == DGM_OK && n < json_array_size(starts) && number_in(trained, "ended_at") != last) {
+        json_t *was = dgm_run_record_of_start(r->record, trained);
+        err = check_closed(was, last, &why);
+        json_decref(was);
     }
     if (err == DGM_OK && why.text != NULL) err = refuse(r, why.text, until == last);
     dgm_text_fini(&why);
@@ -149,8 +179,7 @@ static dgm_err check_course(const dgm_repeat *r)
 static void warn_of_builds(const dgm_repeat *r)
 {
     const json_t *starts = json_object_get(r->record, "starts"), *result = json_object_get(r->record, "result");
-    size_t n = json_array_size(starts);
-    if (n > 1 && result != NULL && number_in(json_array_get(starts, n - 1), "after_step") == number_in(result, "step")) n--;
+    size_t n = n_with_updates(starts, result != NULL ? number_in(result, "step") : INT64_MAX);
     for (size_t i = 1; i < n; i++) dgm_run_record_warn_of_build(r->record, i, "a repetition has one build");
     json_t *was = dgm_run_record_of_start(r->record, n > 0 ? json_array_get(starts, n - 1) : NULL), *is = dgm_run_record_build();
     dgm_run_record_warn_of_other(was, is, "the run had", "here it is", "the same bits are not promised");
