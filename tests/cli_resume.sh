@@ -89,6 +89,47 @@ says "skipping a checkpoint" 3
 [ ! -e damaged/model.safetensors ] && [ -e damaged/checkpoints/step-00000008/model.safetensors ]
 result $? "nothing was begun anew, nothing removed"
 
+# A whole checkpoint under another's name: what it says of its step counts, and no log goes.
+hashes() { # hashes RUN: of its logs
+    (cd "$1" && sha256sum metrics.jsonl timing.jsonl trace.jsonl)
+}
+for how in copied renamed; do
+    copy damaged
+    echo '{"step":0}' >damaged/trace.jsonl
+    case $how in
+    copied) rm -r damaged/checkpoints/step-00000010 && cp -r damaged/checkpoints/step-00000008 damaged/checkpoints/step-00000010 ;;
+    renamed) mv damaged/checkpoints/step-00000008 damaged/checkpoints/step-00000012 && rm -r damaged/checkpoints/step-00000010 ;;
+    esac
+    named=$(cd damaged/checkpoints && echo *1?)
+    hashes damaged >logs
+    # shellcheck disable=SC2086
+    runs 3 $train --max-steps 14 --out damaged --resume damaged/checkpoints/"$named"
+    says "checkpoint damaged/checkpoints/$named is not whole: its folder's name says step ${named#step-000000}, but it is of step 8" 1
+    hashes damaged | cmp -s - logs
+    result $? "$how: the logs stay"
+    rm damaged/trace.jsonl
+    # shellcheck disable=SC2086
+    if [ $how = copied ]; then runs 0 "$mpirun" -n 2 $train --out damaged --resume auto; else runs 0 $train --out damaged --resume auto; fi
+    says "skipping a checkpoint: checkpoint damaged/checkpoints/$named is not whole: " 1
+    says "its folder's name says step ${named#step-000000}, but it is of step 8" 1
+    says "begins anew" 0
+    rm -rf damaged/checkpoints/step-00000012
+    as_whole damaged "$how: the same run in the end"
+done
+copy damaged
+sed -i 's/"step": 10/"step": 8/' damaged/checkpoints/step-00000010/DONE
+# shellcheck disable=SC2086
+runs 3 $train --out damaged --resume damaged/last
+says "checkpoint damaged/last is not whole: damaged/last/DONE is of step 8, state.json of step 10"
+copy damaged
+mv damaged/checkpoints/step-00000008 damaged/checkpoints/kept && rm -r damaged/checkpoints/step-*
+hashes damaged >logs 2>/dev/null
+# shellcheck disable=SC2086
+runs 3 $train --out damaged --resume damaged/checkpoints/kept
+says "damaged/checkpoints/kept is a checkpoint of step 8 under another name: call it damaged/checkpoints/step-00000008 to go on from it"
+hashes damaged 2>/dev/null | cmp -s - logs
+result $? "a copy beside the run's own: the logs stay"
+
 # A damaged checkpoint that the result needs: no result, and what was there stays.
 copy damaged
 cp whole/model.safetensors damaged/

@@ -83,8 +83,10 @@ runs 0 "$dragoman" train --data data --config small.cfg --learning-rate 0 --vali
 says "step 6  validation"
 [ "$(readlink patient/last)" = checkpoints/step-00000006 ]
 result $? "two validations without improvement end training"
+mkdir over && echo '{"step":1}' >over/metrics.jsonl
 runs 2 "$dragoman" train --data data --config small.cfg --resume whole/checkpoints/step-00000014 --out over
 says "raise --max-steps"
+equal "$(cat over/*)" '{"step":1}' "refused before anything there was removed"
 for o in sgd adamw; do runs 0 "$dragoman" train --data data --config small.cfg --optimizer $o --weight-decay 0.01 --max-steps 2 --out "opt-$o"; done
 runs 0 "$dragoman" train --data data --config small.cfg --average-last 2 --out averaged
 says "mean of the checkpoints of steps 12, 14"

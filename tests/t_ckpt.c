@@ -294,6 +294,20 @@ static void test_damage(void)
         free(step);
         free(path);
     }
+    char *second = dgm_ckpt_path(run, 2), *third = dgm_ckpt_path(run, 3), *copy = join(run, "copy");
+    dgm_io_remove_tree(run);
+    save(run, 1);
+    save(run, 2);
+    if (rename(second, third) != 0) abort();
+    tap_err(dgm_ckpt_verify(third, dgm_grid_single()), DGM_ERR_INPUT, "the checkpoint of another step is not whole");
+    tap_error_says("says step 3, but it is of step 2");
+    tap_ok(!dgm_ckpt_looks_whole(third), "nor does it look so");
+    tap_int(newest(run), 1, "and the one before it is found");
+    if (rename(third, copy) != 0) abort();
+    tap_ok(dgm_ckpt_looks_whole(copy) && dgm_ckpt_verify(copy, dgm_grid_single()) == DGM_OK, "under a name that says no step it is whole");
+    free(second);
+    free(third);
+    free(copy);
     char *step = dgm_ckpt_path(run, 1), *path = join(step, "state.json"), *found = NULL;
     change_byte(path, 0);
     tap_err(dgm_ckpt_find(run, "auto", dgm_grid_single(), &found), DGM_ERR_INPUT, "when none is whole, training does not start from nothing unasked");

@@ -89,6 +89,9 @@ bool dgm_train_run_is_over(const dgm_train_run *run);
  * grid->world. */
 dgm_err dgm_train_run_foresee(const dgm_train_run *run);
 
+/* DGM_ERR_USAGE when a training that is over has made no checkpoint since it branched off, of which there could be a result. */
+dgm_err dgm_train_run_check_own(const dgm_train_run *run, int64_t branched_at);
+
 /* Writes RUN/model.safetensors: the mean of the last checkpoints, the best one, or the last.  DGM_ERR_INPUT, and what was there stays, when one of
  * them is missing or damaged.  Collective on grid->world. */
 dgm_err dgm_train_run_finish(dgm_train_run *run);

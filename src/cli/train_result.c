@@ -91,13 +91,18 @@ static dgm_err say(const dgm_train_run *run, const dgm_result_series *series, co
     return err;
 }
 
+dgm_err dgm_train_run_check_own(const dgm_train_run *run, int64_t branched_at)
+{
+    if (run->step > branched_at) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint to make a model of: training was over at step %lld already; raise --max-steps", run->dir,
+                    (long long)run->step);
+}
+
 static dgm_err make(const dgm_train_run *run, const char *out)
 {
     int64_t newest;
     dgm_result_series series;
-    if (run->step <= run->branched_at)
-        return DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint to make a model of: training was over at step %lld already; raise --max-steps", run->dir,
-                        (long long)run->step);
+    DGM_TRY(dgm_train_run_check_own(run, run->branched_at));
     DGM_TRY(dgm_result_series_init(run, run->step, &series));
     dgm_err err = dgm_result_series_check(run, &series, run->step, &newest);
     if (err == DGM_OK) err = average(run, &series, out);

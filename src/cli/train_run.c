@@ -220,7 +220,9 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     if (run->step > run->settings.max_steps)
         return DGM_FAIL(DGM_ERR_USAGE, "max_steps = %lld: %s was trained up to step %lld already: give at least as many", (long long)run->settings.max_steps,
                         run->resume_path, (long long)run->step);
-    if (dgm_train_run_is_over(run)) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
+    bool over = dgm_train_run_is_over(run);
+    if (over && run->from_elsewhere) DGM_TRY(dgm_train_run_check_own(run, run->step)); /* before the logs there go */
+    if (over) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
     int threads;
     DGM_TRY(dgm_placement_check(run->grid, run->settings.threads, &threads));
     dgm_gemm_set_threads(threads);
