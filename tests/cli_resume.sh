@@ -137,7 +137,7 @@ flip damaged/checkpoints/step-00000006/model.safetensors
 # shellcheck disable=SC2086
 runs 3 $train --out damaged --resume auto --average-last 3
 says "damaged/checkpoints/step-00000006/model.safetensors is damaged"
-says "; put back a copy, or remove damaged/checkpoints and begin again with --resume auto, to the same bits; or take the mean of the newest with --average-last 2"
+says "; put back a copy, or remove damaged/checkpoints and model.safetensors and begin again with --resume auto, to the same bits; or take the mean of the newest with --average-last 2"
 same damaged/model.safetensors whole/model.safetensors "the result that was there stays"
 
 # What a mean is made of follows from settings and steps: one that is missing makes no other mean, and what the message advises helps.
@@ -197,8 +197,8 @@ same branch/model.safetensors branch.whole "interrupted and resumed: the same me
 rm -r branch/checkpoints/step-00000010
 # shellcheck disable=SC2086
 runs 3 $branch --resume auto
-says "of step 10, which the result is made of: put back a copy, or remove branch/checkpoints and begin again with the --resume that it branched off with"
-rm -r branch/checkpoints
+says "of step 10, which the result is made of: put back a copy, or remove branch/checkpoints and model.safetensors and begin again with the --resume that it branched off with"
+rm -r branch/checkpoints branch/model.safetensors
 # shellcheck disable=SC2086
 runs 2 $branch --resume auto
 says "branch has no checkpoint yet, and its run.json says that it goes on from whole/checkpoints/step-00000008: give that to --resume again" 1

@@ -77,6 +77,19 @@ says "not the model that the run"
 runs 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --init tuned --resume auto --out whole
 says "did not begin with a model"
 rm -r tuned/checkpoints tuned/last tuned/best
+# Of a run whose checkpoints were removed the result is all that is left: it is not begun anew.
+cp -r tuned finished
+for resume in no auto whole/checkpoints/step-00000014; do
+    runs 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --max-steps 15 --resume $resume --out finished
+    says "finished holds the result of a run, model.safetensors, and none of its checkpoints, without which it cannot be gone on with: choose another --out" 1
+done
+mkdir finished/data && echo old >finished/data/manifest.json
+runs 2 "$dragoman" train --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --config small.cfg --vocab-size 330 --out finished
+says "finished holds the result of a run"
+equal "$(cat finished/data/manifest.json)" old "nor are its data prepared anew"
+rm -r finished/data
+same finished tuned "and it stays as it is"
+rm tuned/model.safetensors
 runs 2 "$dragoman" train --data data --config small.cfg --freeze embeddings --max-steps 3 --resume auto --out tuned
 says "give that again"
 runs 0 "$dragoman" train --data data --config small.cfg --learning-rate 0 --validate-every 2 --patience 2 --max-steps 100 --out patient

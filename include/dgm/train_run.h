@@ -43,6 +43,9 @@ typedef struct {
 dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_train_run *run);
 void dgm_train_run_close(dgm_train_run *run);
 
+/* DGM_ERR_USAGE when RUN has no checkpoint but a result: a training that begins there would take away all that is left of the run.  Not collective. */
+dgm_err dgm_train_run_check_begins(const char *dir);
+
 /* Whether any rank was asked to stop: a signal reaches the ranks at different moments.  Collective on grid->world. */
 dgm_err dgm_train_run_stop_asked(const dgm_train_run *run, bool *stop);
 

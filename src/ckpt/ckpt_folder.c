@@ -188,7 +188,7 @@ static dgm_err find_newest(const char *run, const dgm_grid *grid, char **path)
     if (err != DGM_OK) return err;
     if (found == NULL && n > 0)
         return DGM_FAIL(DGM_ERR_INPUT, "%s has %lld checkpoints and none is whole, for the reasons above: put a whole one back from a copy, if there is "
-                        "one; to begin anew, remove %s/%s or choose another --out", run, (long long)n, run, folder_name);
+                        "one; to begin anew, choose another --out", run, (long long)n);
     *path = found;
     return DGM_OK;
 }

@@ -2,6 +2,7 @@
 #include "dgm/result_series.h"
 
 #include "dgm/ckpt.h"
+#include "dgm/io.h"
 
 #include <stdlib.h>
 
@@ -73,8 +74,8 @@ dgm_err dgm_result_series_way_on(const dgm_train_run *run, const dgm_result_seri
         DGM_TRY(dgm_text_printf(text, "put back a copy, or remove the checkpoints later than step %lld, which --resume auto then trains again to the same bits",
                                 (long long)before));
     else
-        DGM_TRY(dgm_text_printf(text, "put back a copy, or remove %s/checkpoints and begin again with %s, to the same bits", run->dir,
-                                run->branched_at > 0 ? "the --resume that it branched off with" : "--resume auto"));
+        DGM_TRY(dgm_text_printf(text, "put back a copy, or remove %s/checkpoints%s and begin again with %s, to the same bits", run->dir,
+                                dgm_io_holds(run->dir, "model.safetensors") ? " and model.safetensors" : "", run->branched_at > 0 ? "the --resume that it branched off with" : "--resume auto"));
     int n_after = series->n - 1 - last_bad;
     return n_after > 0 ? dgm_text_printf(text, "; or take the mean of the newest with --average-last %d", n_after) : DGM_OK;
 }

@@ -88,6 +88,7 @@ static dgm_err check_init(const dgm_train_run *run)
 static dgm_err check_beginning(const dgm_train_run *run)
 {
     json_t *record = NULL;
+    DGM_TRY(dgm_train_run_check_begins(run->dir));
     char *path = dgm_io_join(run->dir, "run.json");
     dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir);
     if (err == DGM_OK && dgm_io_exists(path) && !dgm_config_has(run->config, "init")) err = dgm_run_record_read(path, &record);

@@ -100,9 +100,21 @@ static dgm_err check_writable(const char *dir)
     return DGM_FAIL(DGM_ERR_IO, "%s: %s; make the folder writable, or choose another --out", dir, strerror(reason));
 }
 
-/* One process at a time trains in a folder; one with checkpoints is never overwritten by a run that does not go on from them. */
-static dgm_err check_folder(dgm_train_run *run, bool resumes)
+dgm_err dgm_train_run_check_begins(const char *dir)
 {
+    int64_t *steps = NULL;
+    int n = 0;
+    DGM_TRY(dgm_ckpt_list(dir, &steps, &n));
+    free(steps);
+    if (n > 0 || !dgm_io_holds(dir, "model.safetensors")) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "%s holds the result of a run, model.safetensors, and none of its checkpoints, without which it cannot be gone on with: "
+                    "choose another --out, or move the run away", dir);
+}
+
+/* One process at a time trains in a folder; one with checkpoints is never overwritten by a run that does not go on from them. */
+static dgm_err check_folder(dgm_train_run *run, const char *which)
+{
+    bool resumes = strcmp(which, "no") != 0;
     int64_t *steps = NULL;
     int n = 0;
     if (dgm_io_holds(run->dir, "manifest.json")) /* prepare --overwrite would take the run away with the data */
@@ -112,7 +124,8 @@ static dgm_err check_folder(dgm_train_run *run, bool resumes)
     DGM_TRY(dgm_io_lock_dir(run->dir, &run->lock));
     DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
     free(steps);
-    if (n == 0 || resumes) return DGM_OK;
+    if (strcmp(which, "auto") == 0) return DGM_OK; /* looks for checkpoints itself, and puts back what a killed save had set aside */
+    if (n == 0 || resumes) return dgm_train_run_check_begins(run->dir);
     return DGM_FAIL(DGM_ERR_USAGE, "%s holds a run with %d checkpoints: go on with --resume auto, or choose another --out", run->dir, n);
 }
 
@@ -208,7 +221,7 @@ dgm_err dgm_train_run_open(const dgm_config *config, const char *data_dir, dgm_t
     DGM_TRY(dgm_train_tp_check(config, n_ranks));
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &run->grid));
     DGM_TRY(check_stop(run));
-    DGM_TRY(agree(run, run->grid->rank == 0 ? check_folder(run, resumes) : DGM_OK));
+    DGM_TRY(agree(run, run->grid->rank == 0 ? check_folder(run, which) : DGM_OK));
     dgm_err err = dgm_dataset_open(data_dir, &run->dataset);
     if (err == DGM_OK) err = tokenizer_texts(run);
     DGM_TRY(agree(run, err));
