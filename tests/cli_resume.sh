@@ -201,7 +201,7 @@ says "of step 10, which the result is made of: put back a copy, or remove branch
 rm -r branch/checkpoints branch/model.safetensors
 # shellcheck disable=SC2086
 runs 2 $branch --resume auto
-says "branch has no checkpoint yet, and its run.json says that it goes on from whole/checkpoints/step-00000008: give that to --resume again" 1
+says "branch has no checkpoint yet, and its run.json says that it goes on from $PWD/whole/checkpoints/step-00000008: give that to --resume again" 1
 # shellcheck disable=SC2086
 runs 2 $train --resume whole/checkpoints/step-00000008 --out damaged
 says "damaged holds a run that has come to a checkpoint of step 12"

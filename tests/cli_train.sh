@@ -120,6 +120,8 @@ says "is the checkpoint of step 2"
 runs 0 "$dragoman" train $still --max-steps 8 --resume unlinked/checkpoints/step-00000006 --out elsewhere
 says "is not in elsewhere"
 says "is the checkpoint of step 8"
+runs 0 "$dragoman" train $still --max-steps 8 --resume unlinked/last --out by-link
+found by-link/run.json "\"from\": \"$PWD/unlinked/checkpoints/step-00000006\"" 1
 
 # Without the best checkpoint there is no result, unless a later one is better.
 cp -r unlinked bestless && rm -r bestless/checkpoints/step-00000002
