@@ -138,11 +138,15 @@ says "foreign/metrics.jsonl begins anew: what it held was not of the run of unli
 same foreign/metrics.jsonl elsewhere/metrics.jsonl "metrics begin with the checkpoint"
 [ ! -e foreign/trace.jsonl ] && ! grep -qF '"loss":99.5' foreign/timing.jsonl
 result $? "and so do the other logs"
-# A start that fails leaves what run.json says of the run before it.
-for log in timing trace; do
-    rm -rf held && cp -r whole held && rm -f held/$log.jsonl && mkdir held/$log.jsonl
-    runs $([ $log = timing ] && echo 3 || echo 1) "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --max-steps 16 --trace-hash --out held
-    same held/run.json whole/run.json "$log.jsonl cannot be opened: run.json stays"
+# What is in the way of something that will be written is told before anything is trained, and a start that fails leaves what run.json says of
+# the run before it.
+for name in timing.jsonl trace.jsonl model.safetensors last best run.json; do
+    rm -rf held && cp -r whole held && rm -f held/$name && mkdir held/$name
+    case $name in last | best) what=link ;; *) what=file ;; esac
+    runs 3 "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --max-steps 16 --trace-hash --out held
+    says "dragoman train: held/$name is a folder, where train puts a $what: move it away, or choose another --out" 1
+    [ $name = run.json ] || same held/run.json whole/run.json "$name cannot be written: run.json stays"
+    same held/metrics.jsonl whole/metrics.jsonl "$name cannot be written: nothing was trained"
 done
 
 runs 0 "$dragoman" train $still --max-steps 2 --best-by bleu --bleu-every 1 --out measures

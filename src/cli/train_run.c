@@ -14,6 +14,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static dgm_err agree(const dgm_train_run *run, dgm_err err) { return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err); }
@@ -100,6 +101,29 @@ static dgm_err check_writable(const char *dir)
     return DGM_FAIL(DGM_ERR_IO, "%s: %s; make the folder writable, or choose another --out", dir, strerror(reason));
 }
 
+/* A folder, say, in the place of what will be written: said at once rather than when all is trained. */
+static dgm_err check_places(const char *dir)
+{
+    static const struct { const char *name; mode_t type; const char *what; } places[] = {
+        {"model.safetensors", S_IFREG, "file"}, {"run.json", S_IFREG, "file"},    {"metrics.jsonl", S_IFREG, "file"}, {"timing.jsonl", S_IFREG, "file"},
+        {"trace.jsonl", S_IFREG, "file"},       {"last", S_IFLNK, "link"},        {"best", S_IFLNK, "link"},
+    };
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct stat st;
+        bool is_link = places[i].type == S_IFLNK;
+        char *path = dgm_io_join(dir, places[i].name);
+        if (path == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path in %s", dir);
+        bool there = (is_link ? lstat(path, &st) : stat(path, &st)) == 0;
+        dgm_err err = !there || (st.st_mode & S_IFMT) == places[i].type
+                          ? DGM_OK
+                          : DGM_FAIL(DGM_ERR_INPUT, "%s is %s, where train puts a %s: move it away, or choose another --out", path,
+                                     S_ISDIR(st.st_mode) ? "a folder" : is_link ? "no link" : "no regular file", places[i].what);
+        free(path);
+        DGM_TRY(err);
+    }
+    return DGM_OK;
+}
+
 dgm_err dgm_train_run_check_begins(const char *dir)
 {
     int64_t *steps = NULL;
@@ -122,6 +146,7 @@ static dgm_err check_folder(dgm_train_run *run, const char *which)
     DGM_TRY(dgm_io_make_dirs(run->dir));
     DGM_TRY(check_writable(run->dir));
     DGM_TRY(dgm_io_lock_dir(run->dir, &run->lock));
+    DGM_TRY(check_places(run->dir));
     DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
     free(steps);
     if (strcmp(which, "auto") == 0) return DGM_OK; /* looks for checkpoints itself, and puts back what a killed save had set aside */
