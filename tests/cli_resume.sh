@@ -175,9 +175,26 @@ truncate -s -3 damaged/checkpoints/step-00000006/model.safetensors
 # shellcheck disable=SC2086
 runs 3 $mean --out damaged
 says "warning: if training ends by step 10, it ends without a result: damaged/checkpoints has no whole checkpoint of step 6" 1
+# The checkpoint that the message sends one back to stays as long as it holds.
+# shellcheck disable=SC2086
+runs 0 $train --max-steps 4 --out early
+copy damaged
+rm -r damaged/checkpoints/step-00000010
+cp -r early/checkpoints/step-00000004 damaged/checkpoints/
+truncate -s -3 damaged/checkpoints/step-00000006/model.safetensors
+# shellcheck disable=SC2086
+runs 3 "$mpirun" -n 2 $mean --keep-checkpoints 1 --out damaged
+says "put back a copy, or remove the checkpoints later than step 4, which --resume auto then trains again to the same bits" 2
+cp -r damaged back && rm -r back/checkpoints/step-0000000[68] back/checkpoints/step-00000010
+# shellcheck disable=SC2086
+runs 0 $mean --keep-checkpoints 1 --out back
+says "going on from back/checkpoints/step-00000004"
+same back/model.safetensors mean/model.safetensors "trained again from it: the same mean"
 # shellcheck disable=SC2086
 runs 0 $mean --max-steps 12 --out damaged
 says "warning" 0
+[ ! -e damaged/checkpoints/step-00000004 ]
+result $? "and goes when nothing is missing any more"
 says "is the mean of the checkpoints of steps 8, 10, 12"
 
 # A branch has checkpoints of its own alone, however often it is interrupted, and says so.

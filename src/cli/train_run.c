@@ -348,13 +348,16 @@ dgm_err dgm_train_run_prune(const dgm_train_run *run)
 {
     const dgm_train_settings *s = &run->settings;
     int n = 0;
-    int64_t *keep = malloc((size_t)(s->average_last + 1) * sizeof *keep), regular = run->step / s->checkpoint_every * s->checkpoint_every;
-    dgm_err err = agree(run, keep != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "list of %d checkpoints", s->average_last + 1));
+    int64_t *keep = malloc((size_t)(s->average_last + 2) * sizeof *keep), regular = run->step / s->checkpoint_every * s->checkpoint_every;
+    dgm_err err = agree(run, keep != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "list of %d checkpoints", s->average_last + 2));
     if (err == DGM_OK) {
         keep[n++] = run->best_step;
         for (; n <= s->average_last && regular > 0; regular -= s->checkpoint_every) keep[n++] = regular;
-        err = dgm_ckpt_prune(run->dir, s->keep_checkpoints, keep, n, run->grid);
+        keep[n] = 0;
+        err = agree(run, run->grid->rank == 0 ? dgm_train_run_way_back(run, &keep[n]) : DGM_OK);
+        n++;
     }
+    if (err == DGM_OK) err = dgm_ckpt_prune(run->dir, s->keep_checkpoints, keep, n, run->grid);
     free(keep);
     return err;
 }
