@@ -206,6 +206,9 @@ runs 3 "$dragoman" train --data data --config small.cfg --resume auto --dropout 
 says "dropout = 0.1, not 0.5"
 runs 4 "$dragoman" train --data data --config small.cfg --optimizer sgd --learning-rate 1000 --warmup-steps 0 --max-steps 50 --out diverged
 says "lower the learning rate"
+runs 4 "$dragoman" train --data data --config small.cfg --optimizer sgd --learning-rate 1000 --warmup-steps 0 --schedule constant --clip-norm 0 --max-steps 40 --out diverged-far
+says "expected finite numbers; lower the learning rate" 1
+says "-nan" 0
 runs 2 "$dragoman" train --data data --config small.cfg --vocab-size 400 --out new
 says "vocab_size has no effect with --data"
 runs 2 "$dragoman" train --data data --config small.cfg --d-ff 128 --init whole/model.safetensors --out new

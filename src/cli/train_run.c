@@ -327,7 +327,7 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)
     DGM_TRY(dgm_validator_run(run->validator, s->update.label_smoothing, with_bleu, &v));
     if (!isfinite(exp(v.nll)))
         return DGM_FAIL(DGM_ERR_NUMERIC, "step %lld: validation loss of %g nats per token: training has diverged; lower the learning rate or set "
-                        "--clip-norm", (long long)run->step, v.nll);
+                        "--clip-norm", (long long)run->step, dgm_error_number(v.nll));
     run->n_validations++;
     bool compares = s->best_by == DGM_BEST_BY_NLL || v.has_bleu;
     double value = s->best_by == DGM_BEST_BY_NLL ? v.nll : -v.bleu;
