@@ -362,6 +362,14 @@ dgm_err dgm_train_run_prune(const dgm_train_run *run)
     return err;
 }
 
+/* After a save that failed, on a full disk, say: what one can do. */
+static dgm_err tell_way_on(const dgm_train_run *run, dgm_err err)
+{
+    if (err != DGM_ERR_IO) return err;
+    if (!dgm_io_holds(run->dir, "last")) return DGM_FAIL(err, "%s; nothing was saved before: with that put right, start again", dgm_error_text());
+    return DGM_FAIL(err, "%s; %s/last is whole: with that put right, the same command with --resume auto goes on from it", dgm_error_text(), run->dir);
+}
+
 dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
 {
     dgm_ckpt view = dgm_train_run_checkpoint(run);
@@ -378,7 +386,7 @@ dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
     dgm_run_log_resume(run->log);
     free(state);
     free(record);
-    return err;
+    return tell_way_on(run, err);
 }
 
 bool dgm_train_run_is_over(const dgm_train_run *run)
