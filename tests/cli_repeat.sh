@@ -178,7 +178,7 @@ found err "  - the run had validate_every = 4 up to step 4 and 2 after it" 1
 says "up to step 4" 2
 runs 0 "$dragoman" $train --out branch --resume run/checkpoints/step-00000006
 runs 3 "$dragoman" train --repeat branch --out new-2
-says "up to step 6 the run lay in another folder, and its metrics with it (it went on from run/checkpoints/step-00000006): train that one to step 10 "
+says "up to step 6 the run lay in another folder, and its metrics with it (it went on from $PWD/run/checkpoints/step-00000006): train that one to step 10 "
 # A start that only made a result of what was there is no end that validated, and its settings count for nothing.
 cp -r run early && rm -r early/model.safetensors early/checkpoints/step-0000000[789] early/checkpoints/step-00000010
 sed -i 's/"result"/"none"/' early/run.json

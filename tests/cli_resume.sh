@@ -89,6 +89,47 @@ says "skipping a checkpoint" 3
 [ ! -e damaged/model.safetensors ] && [ -e damaged/checkpoints/step-00000008/model.safetensors ]
 result $? "nothing was begun anew, nothing removed"
 
+# A whole checkpoint under another's name: what it says of its step counts, and no log goes.
+hashes() { # hashes RUN: of its logs
+    (cd "$1" && sha256sum metrics.jsonl timing.jsonl trace.jsonl)
+}
+for how in copied renamed; do
+    copy damaged
+    echo '{"step":0}' >damaged/trace.jsonl
+    case $how in
+    copied) rm -r damaged/checkpoints/step-00000010 && cp -r damaged/checkpoints/step-00000008 damaged/checkpoints/step-00000010 ;;
+    renamed) mv damaged/checkpoints/step-00000008 damaged/checkpoints/step-00000012 && rm -r damaged/checkpoints/step-00000010 ;;
+    esac
+    named=$(cd damaged/checkpoints && echo *1?)
+    hashes damaged >logs
+    # shellcheck disable=SC2086
+    runs 3 $train --max-steps 14 --out damaged --resume damaged/checkpoints/"$named"
+    says "checkpoint damaged/checkpoints/$named is not whole: its folder's name says step ${named#step-000000}, but it is of step 8" 1
+    hashes damaged | cmp -s - logs
+    result $? "$how: the logs stay"
+    rm damaged/trace.jsonl
+    # shellcheck disable=SC2086
+    if [ $how = copied ]; then runs 0 "$mpirun" -n 2 $train --out damaged --resume auto; else runs 0 $train --out damaged --resume auto; fi
+    says "skipping a checkpoint: checkpoint damaged/checkpoints/$named is not whole: " 1
+    says "its folder's name says step ${named#step-000000}, but it is of step 8" 1
+    says "begins anew" 0
+    rm -rf damaged/checkpoints/step-00000012
+    as_whole damaged "$how: the same run in the end"
+done
+copy damaged
+sed -i 's/"step": 10/"step": 8/' damaged/checkpoints/step-00000010/DONE
+# shellcheck disable=SC2086
+runs 3 $train --out damaged --resume damaged/last
+says "checkpoint damaged/last is not whole: damaged/last/DONE is of step 8, state.json of step 10"
+copy damaged
+mv damaged/checkpoints/step-00000008 damaged/checkpoints/kept && rm -r damaged/checkpoints/step-*
+hashes damaged >logs 2>/dev/null
+# shellcheck disable=SC2086
+runs 3 $train --out damaged --resume damaged/checkpoints/kept
+says "damaged/checkpoints/kept is a checkpoint of step 8 under another name: call it damaged/checkpoints/step-00000008 to go on from it"
+hashes damaged 2>/dev/null | cmp -s - logs
+result $? "a copy beside the run's own: the logs stay"
+
 # A damaged checkpoint that the result needs: no result, and what was there stays.
 copy damaged
 cp whole/model.safetensors damaged/
@@ -96,7 +137,7 @@ flip damaged/checkpoints/step-00000006/model.safetensors
 # shellcheck disable=SC2086
 runs 3 $train --out damaged --resume auto --average-last 3
 says "damaged/checkpoints/step-00000006/model.safetensors is damaged"
-says "; put back a copy, or remove damaged/checkpoints and begin again with --resume auto, to the same bits; or take the mean of the newest with --average-last 2"
+says "; put back a copy, or remove damaged/checkpoints and model.safetensors and begin again with --resume auto, to the same bits; or take the mean of the newest with --average-last 2"
 same damaged/model.safetensors whole/model.safetensors "the result that was there stays"
 
 # What a mean is made of follows from settings and steps: one that is missing makes no other mean, and what the message advises helps.
@@ -134,9 +175,26 @@ truncate -s -3 damaged/checkpoints/step-00000006/model.safetensors
 # shellcheck disable=SC2086
 runs 3 $mean --out damaged
 says "warning: if training ends by step 10, it ends without a result: damaged/checkpoints has no whole checkpoint of step 6" 1
+# The checkpoint that the message sends one back to stays as long as it holds.
+# shellcheck disable=SC2086
+runs 0 $train --max-steps 4 --out early
+copy damaged
+rm -r damaged/checkpoints/step-00000010
+cp -r early/checkpoints/step-00000004 damaged/checkpoints/
+truncate -s -3 damaged/checkpoints/step-00000006/model.safetensors
+# shellcheck disable=SC2086
+runs 3 "$mpirun" -n 2 $mean --keep-checkpoints 1 --out damaged
+says "put back a copy, or remove the checkpoints later than step 4, which --resume auto then trains again to the same bits" 2
+cp -r damaged back && rm -r back/checkpoints/step-0000000[68] back/checkpoints/step-00000010
+# shellcheck disable=SC2086
+runs 0 $mean --keep-checkpoints 1 --out back
+says "going on from back/checkpoints/step-00000004"
+same back/model.safetensors mean/model.safetensors "trained again from it: the same mean"
 # shellcheck disable=SC2086
 runs 0 $mean --max-steps 12 --out damaged
 says "warning" 0
+[ ! -e damaged/checkpoints/step-00000004 ]
+result $? "and goes when nothing is missing any more"
 says "is the mean of the checkpoints of steps 8, 10, 12"
 
 # A branch has checkpoints of its own alone, however often it is interrupted, and says so.
@@ -156,11 +214,11 @@ same branch/model.safetensors branch.whole "interrupted and resumed: the same me
 rm -r branch/checkpoints/step-00000010
 # shellcheck disable=SC2086
 runs 3 $branch --resume auto
-says "of step 10, which the result is made of: put back a copy, or remove branch/checkpoints and begin again with the --resume that it branched off with"
-rm -r branch/checkpoints
+says "of step 10, which the result is made of: put back a copy, or remove branch/checkpoints and model.safetensors and begin again with the --resume that it branched off with"
+rm -r branch/checkpoints branch/model.safetensors
 # shellcheck disable=SC2086
 runs 2 $branch --resume auto
-says "branch has no checkpoint yet, and its run.json says that it goes on from whole/checkpoints/step-00000008: give that to --resume again" 1
+says "branch has no checkpoint yet, and its run.json says that it goes on from $PWD/whole/checkpoints/step-00000008: give that to --resume again" 1
 # shellcheck disable=SC2086
 runs 2 $branch --resume auto --init whole/model.safetensors
 says "branch has no checkpoint yet, and its run.json says that it goes on from" 1

@@ -77,14 +77,29 @@ says "not the model that the run"
 runs 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --init tuned --resume auto --out whole
 says "did not begin with a model"
 rm -r tuned/checkpoints tuned/last tuned/best
+# Of a run whose checkpoints were removed the result is all that is left: it is not begun anew.
+cp -r tuned finished
+for resume in no auto whole/checkpoints/step-00000014; do
+    runs 2 "$dragoman" train --data data --config small.cfg --bleu-every 2 --max-steps 15 --resume $resume --out finished
+    says "finished holds the result of a run, model.safetensors, and none of its checkpoints, without which it cannot be gone on with: choose another --out" 1
+done
+mkdir finished/data && echo old >finished/data/manifest.json
+runs 2 "$dragoman" train --src src --tgt tgt --valid-src valid.src --valid-tgt valid.tgt --config small.cfg --vocab-size 330 --out finished
+says "finished holds the result of a run"
+equal "$(cat finished/data/manifest.json)" old "nor are its data prepared anew"
+rm -r finished/data
+same finished tuned "and it stays as it is"
+rm tuned/model.safetensors
 runs 2 "$dragoman" train --data data --config small.cfg --freeze embeddings --max-steps 3 --resume auto --out tuned
 says "give that again"
 runs 0 "$dragoman" train --data data --config small.cfg --learning-rate 0 --validate-every 2 --patience 2 --max-steps 100 --out patient
 says "step 6  validation"
 [ "$(readlink patient/last)" = checkpoints/step-00000006 ]
 result $? "two validations without improvement end training"
+mkdir over && echo '{"step":1}' >over/metrics.jsonl
 runs 2 "$dragoman" train --data data --config small.cfg --resume whole/checkpoints/step-00000014 --out over
 says "raise --max-steps"
+equal "$(cat over/*)" '{"step":1}' "refused before anything there was removed"
 for o in sgd adamw; do runs 0 "$dragoman" train --data data --config small.cfg --optimizer $o --weight-decay 0.01 --max-steps 2 --out "opt-$o"; done
 runs 0 "$dragoman" train --data data --config small.cfg --average-last 2 --out averaged
 says "mean of the checkpoints of steps 12, 14"
@@ -105,6 +120,8 @@ says "is the checkpoint of step 2"
 runs 0 "$dragoman" train $still --max-steps 8 --resume unlinked/checkpoints/step-00000006 --out elsewhere
 says "is not in elsewhere"
 says "is the checkpoint of step 8"
+runs 0 "$dragoman" train $still --max-steps 8 --resume unlinked/last --out by-link
+found by-link/run.json "\"from\": \"$PWD/unlinked/checkpoints/step-00000006\"" 1
 
 # Without the best checkpoint there is no result, unless a later one is better.
 cp -r unlinked bestless && rm -r bestless/checkpoints/step-00000002
@@ -121,11 +138,15 @@ says "foreign/metrics.jsonl begins anew: what it held was not of the run of unli
 same foreign/metrics.jsonl elsewhere/metrics.jsonl "metrics begin with the checkpoint"
 [ ! -e foreign/trace.jsonl ] && ! grep -qF '"loss":99.5' foreign/timing.jsonl
 result $? "and so do the other logs"
-# A start that fails leaves what run.json says of the run before it.
-for log in timing trace; do
-    rm -rf held && cp -r whole held && rm -f held/$log.jsonl && mkdir held/$log.jsonl
-    runs $([ $log = timing ] && echo 3 || echo 1) "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --max-steps 16 --trace-hash --out held
-    same held/run.json whole/run.json "$log.jsonl cannot be opened: run.json stays"
+# What is in the way of something that will be written is told before anything is trained, and a start that fails leaves what run.json says of
+# the run before it.
+for name in timing.jsonl trace.jsonl model.safetensors last best run.json; do
+    rm -rf held && cp -r whole held && rm -f held/$name && mkdir held/$name
+    case $name in last | best) what=link ;; *) what=file ;; esac
+    runs 3 "$dragoman" train --data data --config small.cfg --bleu-every 2 --resume auto --max-steps 16 --trace-hash --out held
+    says "dragoman train: held/$name is a folder, where train puts a $what: move it away, or choose another --out" 1
+    [ $name = run.json ] || same held/run.json whole/run.json "$name cannot be written: run.json stays"
+    same held/metrics.jsonl whole/metrics.jsonl "$name cannot be written: nothing was trained"
 done
 
 runs 0 "$dragoman" train $still --max-steps 2 --best-by bleu --bleu-every 1 --out measures
@@ -185,6 +206,9 @@ runs 3 "$dragoman" train --data data --config small.cfg --resume auto --dropout 
 says "dropout = 0.1, not 0.5"
 runs 4 "$dragoman" train --data data --config small.cfg --optimizer sgd --learning-rate 1000 --warmup-steps 0 --max-steps 50 --out diverged
 says "lower the learning rate"
+runs 4 "$dragoman" train --data data --config small.cfg --optimizer sgd --learning-rate 1000 --warmup-steps 0 --schedule constant --clip-norm 0 --max-steps 40 --out diverged-far
+says "expected finite numbers; lower the learning rate" 1
+says "-nan" 0
 runs 2 "$dragoman" train --data data --config small.cfg --vocab-size 400 --out new
 says "vocab_size has no effect with --data"
 runs 2 "$dragoman" train --data data --config small.cfg --d-ff 128 --init whole/model.safetensors --out new

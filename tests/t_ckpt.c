@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -273,7 +274,8 @@ static void test_damage(void)
         {"state.json", 'f', "state.json is damaged"},                   {"model.safetensors", 't', "model.safetensors is truncated"},
         {"optimizer.safetensors", 't', "optimizer.safetensors is truncated"}, {"state.json", 'r', "state.json"},
         {"DONE", 'r', "DONE"},                                          {"DONE", 't', "DONE is damaged"},
-        {"DONE", 'f', "is not whole"},
+        {"DONE", 'f', "is not whole"},                                  {"DONE", 'p', "DONE is not a regular file"},
+        {"state.json", 'p', "state.json is not a regular file"},        {"model.safetensors", 'p', "model.safetensors is not a regular file"},
     };
     char *run = join(folder, "damage");
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -283,14 +285,29 @@ static void test_damage(void)
         char *step = dgm_ckpt_path(run, 2), *path = join(step, cases[i].file);
         if (cases[i].how == 'f') change_byte(path, strcmp(cases[i].file, "DONE") == 0 ? 0 : -5);
         if (cases[i].how == 't' && truncate(path, 40) != 0) abort();
-        if (cases[i].how == 'r') unlink(path);
+        if (cases[i].how == 'r' || cases[i].how == 'p') unlink(path);
+        if (cases[i].how == 'p' && mkfifo(path, 0600) != 0) abort(); /* which nobody writes to */
         tap_err(dgm_ckpt_verify(step, dgm_grid_single()), DGM_ERR_INPUT, "%s %s: the checkpoint is not whole", cases[i].file,
-                cases[i].how == 'f' ? "with a flipped bit" : cases[i].how == 't' ? "truncated" : "missing");
+                cases[i].how == 'f' ? "with a flipped bit" : cases[i].how == 't' ? "truncated" : cases[i].how == 'p' ? "a pipe" : "missing");
         tap_error_says(cases[i].says);
         tap_int(newest(run), 1, "and the one before it is found");
         free(step);
         free(path);
     }
+    char *second = dgm_ckpt_path(run, 2), *third = dgm_ckpt_path(run, 3), *copy = join(run, "copy");
+    dgm_io_remove_tree(run);
+    save(run, 1);
+    save(run, 2);
+    if (rename(second, third) != 0) abort();
+    tap_err(dgm_ckpt_verify(third, dgm_grid_single()), DGM_ERR_INPUT, "the checkpoint of another step is not whole");
+    tap_error_says("says step 3, but it is of step 2");
+    tap_ok(!dgm_ckpt_looks_whole(third), "nor does it look so");
+    tap_int(newest(run), 1, "and the one before it is found");
+    if (rename(third, copy) != 0) abort();
+    tap_ok(dgm_ckpt_looks_whole(copy) && dgm_ckpt_verify(copy, dgm_grid_single()) == DGM_OK, "under a name that says no step it is whole");
+    free(second);
+    free(third);
+    free(copy);
     char *step = dgm_ckpt_path(run, 1), *path = join(step, "state.json"), *found = NULL;
     change_byte(path, 0);
     tap_err(dgm_ckpt_find(run, "auto", dgm_grid_single(), &found), DGM_ERR_INPUT, "when none is whole, training does not start from nothing unasked");

@@ -7,7 +7,8 @@
  *   RUN/last, RUN/best                                    links into checkpoints/
  *
  * A checkpoint is written in step-NNNNNNNN.tmp and renamed when all of it is on disk: a folder without .tmp and with a DONE whose digests
- * are right is whole, anything else is left over from a run that was killed.  Nothing in it depends on rank, layout, time or path.
+ * are right is whole if its name, DONE and state.json say one step; anything else is left over from a run that was killed, or somebody has changed it.
+ * Nothing in it depends on rank, layout, time or path.
  * All functions are collective on grid->world unless they say otherwise, and return the same error on all ranks. */
 #ifndef DGM_CKPT_H
 #define DGM_CKPT_H
@@ -50,7 +51,7 @@ dgm_err dgm_ckpt_find(const char *run, const char *which, const dgm_grid *grid, 
 /* DGM_ERR_INPUT, saying what is missing or damaged, unless all of the checkpoint is as it was written. */
 dgm_err dgm_ckpt_verify(const char *path, const dgm_grid *grid);
 
-/* Whether DONE is there and the files have the sizes it says: cheap.  Not collective. */
+/* Whether DONE is there, the files have the sizes it says, and all say one step: cheap.  Not collective. */
 bool dgm_ckpt_looks_whole(const char *path);
 
 /* Whether a folder is that of a checkpoint, whole or not, rather than one that holds a model.  Not collective. */

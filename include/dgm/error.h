@@ -31,6 +31,9 @@ dgm_err dgm_error_context(dgm_err code, const char *format, ...) __attribute__((
 /* The message of the calling thread's last failure, "" if none.  Valid until the next failure of this thread. */
 const char *dgm_error_text(void);
 
+/* A number as a message shows it: the sign of what is no number means nothing, and would be printed. */
+double dgm_error_number(double x);
+
 /* Where the last failure was raised, "file.c:123"; for debug logs only. */
 const char *dgm_error_where(void);
 

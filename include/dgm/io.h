@@ -28,6 +28,9 @@ dgm_err dgm_io_flush(FILE *stream, const char *name);
 /* Flushes a folder's entries to disk. */
 dgm_err dgm_io_sync_dir(const char *path);
 
+/* Opens a file for reading; a folder, a device or a pipe, at which one might wait for ever, is none.  DGM_ERR_INPUT.  bytes: its length. */
+dgm_err dgm_io_open_read(const char *path, int *fd, int64_t *bytes);
+
 /* Opens a file for writing: made anew or emptied, or one that exists, as it is. */
 dgm_err dgm_io_open_write(const char *path, bool create, int *fd);
 

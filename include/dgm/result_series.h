@@ -20,8 +20,14 @@ void dgm_result_series_fini(dgm_result_series *series);
 /* Appends "step 4" or "steps 4, 6, 10"; of a long list its ends and the number. */
 dgm_err dgm_result_series_list(const dgm_result_series *series, dgm_text *text);
 
-/* DGM_ERR_INPUT, saying which of those up to step `until` are missing or do not look whole, and what to do; then *newest is the last of them. */
-dgm_err dgm_result_series_check(const dgm_train_run *run, const dgm_result_series *series, int64_t until, int64_t *newest);
+/* What is wanting. */
+typedef struct {
+    int64_t newest; /* the last step that is missing or does not look whole */
+    int64_t before; /* that of the whole checkpoint from which all such can be trained again; 0: there is none */
+} dgm_result_gap;
+
+/* DGM_ERR_INPUT, saying which of those up to step `until` are missing or do not look whole, and what to do; then *gap is set. */
+dgm_err dgm_result_series_check(const dgm_train_run *run, const dgm_result_series *series, int64_t until, dgm_result_gap *gap);
 
 /* Appends what to do without number i of the series and, for a mean, with those after number `last_bad`. */
 dgm_err dgm_result_series_way_on(const dgm_train_run *run, const dgm_result_series *series, int i, int last_bad, dgm_text *text);

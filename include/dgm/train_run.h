@@ -52,6 +52,9 @@ dgm_err dgm_train_run_open(const char *data_dir, dgm_train_run *run);
  * no folder behind. */
 void dgm_train_run_close(dgm_train_run *run);
 
+/* DGM_ERR_USAGE when RUN has no checkpoint but a result: a training that begins there would take away all that is left of the run.  Not collective. */
+dgm_err dgm_train_run_check_begins(const char *dir);
+
 /* Whether any rank was asked to stop: a signal reaches the ranks at different moments.  Collective on grid->world. */
 dgm_err dgm_train_run_stop_asked(const dgm_train_run *run, bool *stop);
 
@@ -71,7 +74,8 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best);
 /* Saves a checkpoint, marks it best if it is, removes old ones.  Collective on grid->world. */
 dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best);
 
-/* Removes checkpoints that are neither among the newest, nor the best, nor what the result will be the mean of, and what killed runs left.
+/* Removes checkpoints that are neither among the newest, nor the best, nor what the result will be the mean of, nor what can be gone
+ * back to as long as something is missing for it, and what killed runs left.
  * Collective on grid->world. */
 dgm_err dgm_train_run_prune(const dgm_train_run *run);
 
@@ -97,6 +101,13 @@ bool dgm_train_run_is_over(const dgm_train_run *run);
 /* Warns of what the result will want for: earlier checkpoints that are missing or do not look whole, or that lie in another run.  Collective on
  * grid->world. */
 dgm_err dgm_train_run_foresee(const dgm_train_run *run);
+
+/* The step of the checkpoint from which can be trained again what dgm_train_run_foresee would warn of; 0: nothing is missing, or there is none.
+ * On rank 0. */
+dgm_err dgm_train_run_way_back(const dgm_train_run *run, int64_t *step);
+
+/* DGM_ERR_USAGE when a training that is over has made no checkpoint since it branched off, of which there could be a result. */
+dgm_err dgm_train_run_check_own(const dgm_train_run *run, int64_t branched_at);
 
 /* Writes RUN/model.safetensors: the mean of the last checkpoints, the best one, or the last.  DGM_ERR_INPUT, and what was there stays, when one of
  * them is missing or damaged.  Collective on grid->world. */

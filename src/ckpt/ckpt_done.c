@@ -100,7 +100,7 @@ static dgm_err parse_files(const char *dir, const json_t *list, stored *files)
     return DGM_OK;
 }
 
-static dgm_err parse_done(const char *dir, const char *text, stored *files)
+static dgm_err parse_done(const char *dir, const char *text, stored *files, int64_t *step)
 {
     json_error_t why;
     json_t *json = json_loads(text, JSON_REJECT_DUPLICATES, &why);
@@ -110,8 +110,41 @@ static dgm_err parse_done(const char *dir, const char *text, stored *files)
     if (version != VERSION)
         err = DGM_FAIL(DGM_ERR_INPUT, "%s/%s is of version %lld, expected %d", dir, DGM_CKPT_DONE, (long long)version, VERSION);
     if (err == DGM_OK) err = parse_files(dir, json_object_get(json, "files"), files);
+    if (err == DGM_OK) *step = json_integer_value(json_object_get(json, "step"));
     json_decref(json);
     return err;
+}
+
+/* The step that state.json says; -1: none. */
+static dgm_err step_of_state(const char *dir, int64_t *step)
+{
+    char *path = dgm_io_join(dir, DGM_CKPT_STATE), *text = NULL;
+    dgm_err err = path != NULL ? dgm_io_read_file(path, &text, NULL) : no_room(dir);
+    json_t *json = err == DGM_OK ? json_loads(text, 0, NULL) : NULL;
+    const json_t *said = json_object_get(json, "step");
+    *step = json_is_integer(said) ? json_integer_value(said) : -1;
+    json_decref(json);
+    free(text);
+    free(path);
+    return err;
+}
+
+/* Each file may be as it was written and the folder still not be what it says: somebody has renamed or copied it.  Its name is looked at behind
+ * links; one of another kind says nothing. */
+static dgm_err check_steps(const char *dir, int64_t step)
+{
+    int64_t in_state;
+    DGM_TRY(step_of_state(dir, &in_state));
+    if (in_state != step)
+        return DGM_FAIL(DGM_ERR_INPUT, "%s/%s is of step %lld, %s of step %lld: they are not of one checkpoint", dir, DGM_CKPT_DONE, (long long)step,
+                        DGM_CKPT_STATE, (long long)in_state);
+    char *real = realpath(dir, NULL);
+    const char *slash = real != NULL ? strrchr(real, '/') : NULL;
+    int64_t named = slash != NULL ? dgm_ckpt_step_of_name(slash + 1) : -1;
+    free(real);
+    if (named < 0 || named == step) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_INPUT, "its folder's name says step %lld, but it is of step %lld: it was renamed or copied from step-%08lld", (long long)named,
+                    (long long)step, (long long)step);
 }
 
 dgm_err dgm_ckpt_read_text(const char *path, const dgm_grid *grid, char **text)
@@ -137,10 +170,11 @@ dgm_err dgm_ckpt_read_text(const char *path, const dgm_grid *grid, char **text)
 dgm_err dgm_ckpt_done_check(const char *dir, const dgm_grid *grid)
 {
     stored files[N_FILES];
+    int64_t step = 0;
     char *text = NULL, *path = dgm_io_join(dir, DGM_CKPT_DONE);
     dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, path != NULL ? DGM_OK : no_room(dir));
     if (err == DGM_OK) err = dgm_ckpt_read_text(path, grid, &text);
-    if (err == DGM_OK) err = parse_done(dir, text, files); /* the same text everywhere: the same answer */
+    if (err == DGM_OK) err = parse_done(dir, text, files, &step); /* the same text everywhere: the same answer */
     for (int i = 0; err == DGM_OK && i < N_FILES; i++) {
         uint64_t root = 0;
         err = digest_together(dir, file_names[i], files[i].bytes, grid, &root);
@@ -148,6 +182,7 @@ dgm_err dgm_ckpt_done_check(const char *dir, const dgm_grid *grid)
             err = DGM_FAIL(DGM_ERR_INPUT, "%s/%s is damaged: its digest is %016llx, expected %016llx", dir, file_names[i],
                            (unsigned long long)root, (unsigned long long)files[i].root);
     }
+    if (err == DGM_OK) err = dgm_coll_agree(grid, DGM_AXIS_WORLD, grid->rank == 0 ? check_steps(dir, step) : DGM_OK);
     free(text);
     free(path);
     return err;
@@ -156,14 +191,16 @@ dgm_err dgm_ckpt_done_check(const char *dir, const dgm_grid *grid)
 bool dgm_ckpt_looks_whole(const char *dir)
 {
     stored files[N_FILES];
+    int64_t step = 0;
     char *text = NULL, *path = dgm_io_join(dir, DGM_CKPT_DONE);
     dgm_err err = path != NULL ? dgm_io_read_file(path, &text, NULL) : no_room(dir);
-    if (err == DGM_OK) err = parse_done(dir, text, files);
+    if (err == DGM_OK) err = parse_done(dir, text, files, &step);
     for (int i = 0; err == DGM_OK && i < N_FILES; i++) {
         int64_t bytes = -1;
         err = size_of(dir, file_names[i], &bytes);
         if (err == DGM_OK && bytes != files[i].bytes) err = DGM_ERR_INPUT;
     }
+    if (err == DGM_OK) err = check_steps(dir, step);
     free(text);
     free(path);
     return err == DGM_OK;

@@ -13,8 +13,11 @@
 /* Digests the files in `dir`, each rank a share, and writes DONE.  Collective on grid->world; the same error everywhere. */
 dgm_err dgm_ckpt_done_write(const char *dir, int64_t step, const dgm_grid *grid);
 
-/* DGM_ERR_INPUT unless DONE is there and sizes and digests are right.  Collective on grid->world; the same error everywhere. */
+/* DGM_ERR_INPUT unless DONE is there, sizes and digests are right, and DONE, state.json and a folder's name step-NNNNNNNN say one step.  Collective on grid->world; the same error everywhere. */
 dgm_err dgm_ckpt_done_check(const char *dir, const dgm_grid *grid);
+
+/* The step that a folder's name says, -1 for other names. */
+int64_t dgm_ckpt_step_of_name(const char *name);
 
 /* The text of a file, read by rank 0, on all ranks; the caller frees it.  Collective on grid->world; the same error everywhere. */
 dgm_err dgm_ckpt_read_text(const char *path, const dgm_grid *grid, char **text);

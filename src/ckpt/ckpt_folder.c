@@ -22,8 +22,7 @@ char *dgm_ckpt_path(const char *run, int64_t step)
     return dgm_io_join(run, name);
 }
 
-/* The step that a folder's name says, -1 for other names. */
-static int64_t step_of(const char *name)
+int64_t dgm_ckpt_step_of_name(const char *name)
 {
     char again[64], *end = NULL;
     if (strncmp(name, "step-", 5) != 0 || name[5] < '0' || name[5] > '9') return -1;
@@ -54,7 +53,7 @@ dgm_err dgm_ckpt_list(const char *run, int64_t **steps, int *n)
     DIR *dir = opendir(path);
     if (dir == NULL && errno != ENOENT) err = DGM_FAIL(DGM_ERR_IO, "open folder %s: %s", path, strerror(errno));
     for (struct dirent *e; err == DGM_OK && dir != NULL && (e = readdir(dir)) != NULL;) {
-        int64_t step = step_of(e->d_name);
+        int64_t step = dgm_ckpt_step_of_name(e->d_name);
         if (step < 0) continue;
         int64_t *grown = realloc(list, ((size_t)count + 1) * sizeof *list);
         if (grown == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "checkpoints of %s", run);
@@ -189,7 +188,7 @@ static dgm_err find_newest(const char *run, const dgm_grid *grid, char **path)
     if (err != DGM_OK) return err;
     if (found == NULL && n > 0)
         return DGM_FAIL(DGM_ERR_INPUT, "%s has %lld checkpoints and none is whole, for the reasons above: put a whole one back from a copy, if there is "
-                        "one; to begin anew, remove %s/%s or choose another --out", run, (long long)n, run, folder_name);
+                        "one; to begin anew, choose another --out", run, (long long)n);
     *path = found;
     return DGM_OK;
 }
@@ -244,7 +243,7 @@ static int64_t linked_step(const char *run, const char *name)
     if (n < 0) return -1;
     target[n] = '\0';
     const char *base = strrchr(target, '/');
-    return step_of(base != NULL ? base + 1 : target);
+    return dgm_ckpt_step_of_name(base != NULL ? base + 1 : target);
 }
 
 /* ---- pruning ---- */

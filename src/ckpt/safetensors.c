@@ -3,12 +3,9 @@
 
 #include "dgm/io.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -148,25 +145,17 @@ static dgm_err parse_entries(dgm_safetensors *f, int64_t data_start, int64_t dat
 dgm_err dgm_safetensors_open(const char *path, dgm_safetensors **out)
 {
     dgm_err err;
-    struct stat st;
-    int64_t data_start = 0;
+    int64_t file_bytes, data_start = 0;
     dgm_safetensors *f = calloc(1, sizeof *f);
     if (f == NULL || (f->path = strdup(path)) == NULL) {
         free(f);
         return DGM_FAIL(DGM_ERR_NOMEM, "%s", path);
     }
-    f->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (f->fd < 0) {
-        err = DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
-        goto fail;
-    }
-    if (fstat(f->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not a regular file", path);
-        goto fail;
-    }
-    DGM_GOTO(read_header(f, st.st_size, &data_start));
+    f->fd = -1;
+    DGM_GOTO(dgm_io_open_read(path, &f->fd, &file_bytes));
+    DGM_GOTO(read_header(f, file_bytes, &data_start));
     DGM_GOTO(check_metadata(f));
-    DGM_GOTO(parse_entries(f, data_start, st.st_size - data_start));
+    DGM_GOTO(parse_entries(f, data_start, file_bytes - data_start));
     *out = f;
     return DGM_OK;
 fail:

@@ -6,36 +6,23 @@
 #include "dgm/digest.h"
 #include "dgm/io.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char key_text[] = "\"" DGM_SEAL_KEY "\":\"";
 enum { N_DIGITS = sizeof DGM_SEAL_BLANK - 1 };
 
-static dgm_err file_bytes(const char *path, int64_t *bytes)
+/* The file's length, its first block (the caller frees it) and where the digits lie in it: metadata come first in a file of our own. */
+static dgm_err first_block(const char *path, int64_t *bytes, char **block, int64_t *digits)
 {
-    struct stat st;
-    if (stat(path, &st) != 0) return DGM_FAIL(DGM_ERR_INPUT, "%s: %s", path, strerror(errno));
-    *bytes = st.st_size;
-    return DGM_OK;
-}
-
-/* The file's first block (the caller frees it) and where the digits lie in it: metadata come first in a file of our own. */
-static dgm_err first_block(const char *path, int64_t bytes, char **block, int64_t *digits)
-{
-    size_t n = (size_t)DGM_MIN(bytes, DGM_DIGEST_BLOCK_BYTES);
+    int fd;
+    DGM_TRY(dgm_io_open_read(path, &fd, bytes));
+    size_t n = (size_t)DGM_MIN(*bytes, DGM_DIGEST_BLOCK_BYTES);
     char *data = malloc(n + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    dgm_err err = DGM_OK;
-    if (data == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "%s: a block to check", path);
-    else if (fd < 0) err = DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
-    else err = dgm_io_pread(fd, data, n, 0, path);
-    if (fd >= 0) close(fd);
+    dgm_err err = data != NULL ? dgm_io_pread(fd, data, n, 0, path) : DGM_FAIL(DGM_ERR_NOMEM, "%s: a block to check", path);
+    close(fd);
     char *key = err == DGM_OK ? memmem(data, n, key_text, sizeof key_text - 1) : NULL;
     int64_t at = key != NULL ? key - data + (int64_t)sizeof key_text - 1 : 0;
     if (err == DGM_OK && (key == NULL || at + N_DIGITS > (int64_t)n))
@@ -89,8 +76,7 @@ dgm_err dgm_seal_close(const char *path, const dgm_grid *grid)
     uint64_t root = 0;
     dgm_err err = DGM_OK;
     if (grid->rank == 0) {
-        err = file_bytes(path, &place[1]);
-        if (err == DGM_OK) err = first_block(path, place[1], &block, &place[0]);
+        err = first_block(path, &place[1], &block, &place[0]);
         free(block);
     }
     DGM_TRY(dgm_coll_agree(grid, DGM_AXIS_WORLD, err));
@@ -103,8 +89,7 @@ dgm_err dgm_seal_check(const char *path, const char *digest)
 {
     int64_t bytes = 0, at = 0;
     char *block = NULL, hex[N_DIGITS + 1];
-    DGM_TRY(file_bytes(path, &bytes));
-    DGM_TRY(first_block(path, bytes, &block, &at));
+    DGM_TRY(first_block(path, &bytes, &block, &at));
     memcpy(block + at, DGM_SEAL_BLANK, N_DIGITS);
     int64_t n = dgm_digest_n_blocks(bytes);
     uint64_t *hash = calloc((size_t)n + 1, sizeof *hash);

@@ -22,6 +22,7 @@ static dgm_err prepare_here(const dgm_config *config, const char *dir)
     DGM_TRY(dgm_ckpt_list(dgm_config_text(config, "out"), &steps, &n_checkpoints));
     free(steps);
     if (n_checkpoints > 0 && dgm_io_exists(dir)) return DGM_OK;
+    DGM_TRY(dgm_train_run_check_begins(dgm_config_text(config, "out")));
     dgm_err err = dgm_prepare_options_init(config, &options);
     options.out = dir;
     options.overwrite = true;

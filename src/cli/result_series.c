@@ -2,6 +2,7 @@
 #include "dgm/result_series.h"
 
 #include "dgm/ckpt.h"
+#include "dgm/io.h"
 
 #include <stdlib.h>
 
@@ -73,13 +74,13 @@ dgm_err dgm_result_series_way_on(const dgm_train_run *run, const dgm_result_seri
         DGM_TRY(dgm_text_printf(text, "put back a copy, or remove the checkpoints later than step %lld, which --resume auto then trains again to the same bits",
                                 (long long)before));
     else
-        DGM_TRY(dgm_text_printf(text, "put back a copy, or remove %s/checkpoints and begin again with %s, to the same bits", run->dir,
-                                run->branched_at > 0 ? "the --resume that it branched off with" : "--resume auto"));
+        DGM_TRY(dgm_text_printf(text, "put back a copy, or remove %s/checkpoints%s and begin again with %s, to the same bits", run->dir,
+                                dgm_io_holds(run->dir, "model.safetensors") ? " and model.safetensors" : "", run->branched_at > 0 ? "the --resume that it branched off with" : "--resume auto"));
     int n_after = series->n - 1 - last_bad;
     return n_after > 0 ? dgm_text_printf(text, "; or take the mean of the newest with --average-last %d", n_after) : DGM_OK;
 }
 
-dgm_err dgm_result_series_check(const dgm_train_run *run, const dgm_result_series *series, int64_t until, int64_t *newest)
+dgm_err dgm_result_series_check(const dgm_train_run *run, const dgm_result_series *series, int64_t until, dgm_result_gap *gap)
 {
     dgm_result_series bad = {malloc((size_t)series->n * sizeof *bad.steps), 0, false};
     dgm_text list = {0}, way = {0};
@@ -95,7 +96,8 @@ dgm_err dgm_result_series_check(const dgm_train_run *run, const dgm_result_serie
     if (bad.n > 0) {
         err = dgm_result_series_list(&bad, &list);
         if (err == DGM_OK) err = dgm_result_series_way_on(run, series, first, last, &way);
-        if (err == DGM_OK) *newest = series->steps[last];
+        if (err == DGM_OK) err = find_before(run, series->steps[first], &gap->before);
+        if (err == DGM_OK) gap->newest = series->steps[last];
         if (err == DGM_OK)
             err = DGM_FAIL(DGM_ERR_INPUT, "%s/checkpoints has no whole checkpoint of %s, which the result is made of: %s", run->dir, list.text, way.text);
     }

@@ -222,11 +222,20 @@ static json_t *earlier_record(const char *run, const dgm_run_facts *f)
     return before;
 }
 
+/* An absolute path, and behind links, which may point elsewhere later, so that the record is of use from anywhere; as it was given where that fails. */
+static json_t *path_json(const char *path)
+{
+    char *real = realpath(path, NULL);
+    json_t *string = dgm_json_text(real != NULL ? real : path, strlen(real != NULL ? real : path));
+    free(real);
+    return string;
+}
+
 static json_t *starts_json(const json_t *before, const dgm_run_facts *f, const json_t *now)
 {
     json_t *list = before != NULL ? earlier_starts(before, now, f->step) : json_array(),
            *start = json_pack("{s:I}", "after_step", (json_int_t)f->step);
-    if (f->from != NULL) json_object_set_new(start, "from", dgm_json_text(f->from, strlen(f->from)));
+    if (f->from != NULL) json_object_set_new(start, "from", path_json(f->from));
     json_array_append_new(list, start);
     return list;
 }
@@ -249,15 +258,6 @@ static dgm_err hosts_json(const dgm_grid *grid, json_t **out)
     free(start);
     *out = hosts;
     return err;
-}
-
-/* An absolute path, so that the record is of use from elsewhere; as it was given where that fails. */
-static json_t *path_json(const char *path)
-{
-    char *real = realpath(path, NULL);
-    json_t *string = dgm_json_text(real != NULL ? real : path, strlen(real != NULL ? real : path));
-    free(real);
-    return string;
 }
 
 json_t *dgm_run_record_build(void)

@@ -19,23 +19,42 @@ static void warn_of_missing(const dgm_train_settings *s, int64_t newest)
                 dgm_error_text());
 }
 
+static bool may_end_early(const dgm_train_settings *s) { return s->patience > 0 || s->max_epochs > 0; }
+
+/* What the result will be made of as far as one can tell now, and what is missing of it: DGM_ERR_INPUT then. */
+static dgm_err look_ahead(const dgm_train_run *run, dgm_result_series *series, dgm_result_gap *gap)
+{
+    int64_t end = dgm_train_run_is_over(run) ? run->step : may_end_early(&run->settings) ? run->step + 1 : run->settings.max_steps;
+    DGM_TRY(dgm_result_series_init(run, end, series));
+    return dgm_result_series_check(run, series, run->step, gap);
+}
+
 static dgm_err foresee(const dgm_train_run *run)
 {
     const dgm_train_settings *s = &run->settings;
-    bool may_end_early = s->patience > 0 || s->max_epochs > 0;
-    int64_t newest = 0;
-    dgm_result_series series;
-    DGM_TRY(dgm_result_series_init(run, may_end_early ? run->step + 1 : s->max_steps, &series));
-    dgm_err err = dgm_result_series_check(run, &series, run->step, &newest);
+    dgm_result_gap gap;
+    dgm_result_series series = {0};
+    dgm_err err = look_ahead(run, &series, &gap);
     if (err == DGM_ERR_INPUT) {
-        warn_of_missing(s, newest);
+        warn_of_missing(s, gap.newest);
         err = DGM_OK;
     }
-    if (series.is_short && !may_end_early)
+    if (err == DGM_OK && series.is_short && !may_end_early(s))
         dgm_log(DGM_LOG_WARN, "the result will be the mean of %d checkpoints, fewer than average_last = %d: this run branched off at step %lld, and earlier ones "
                 "are another's", series.n, s->average_last, (long long)run->branched_at);
     dgm_result_series_fini(&series);
     return err;
+}
+
+dgm_err dgm_train_run_way_back(const dgm_train_run *run, int64_t *step)
+{
+    dgm_result_gap gap = {0};
+    dgm_result_series series = {0};
+    dgm_err err = look_ahead(run, &series, &gap);
+    dgm_result_series_fini(&series);
+    if (err != DGM_OK && err != DGM_ERR_INPUT) return err;
+    *step = gap.before;
+    return DGM_OK;
 }
 
 dgm_err dgm_train_run_foresee(const dgm_train_run *run)
@@ -91,15 +110,20 @@ static dgm_err say(const dgm_train_run *run, const dgm_result_series *series, co
     return err;
 }
 
+dgm_err dgm_train_run_check_own(const dgm_train_run *run, int64_t branched_at)
+{
+    if (run->step > branched_at) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint to make a model of: training was over at step %lld already; raise --max-steps", run->dir,
+                    (long long)run->step);
+}
+
 static dgm_err make(const dgm_train_run *run, const char *out)
 {
-    int64_t newest;
+    dgm_result_gap gap;
     dgm_result_series series;
-    if (run->step <= run->branched_at)
-        return DGM_FAIL(DGM_ERR_USAGE, "%s has no checkpoint to make a model of: training was over at step %lld already; raise --max-steps", run->dir,
-                        (long long)run->step);
+    DGM_TRY(dgm_train_run_check_own(run, run->branched_at));
     DGM_TRY(dgm_result_series_init(run, run->step, &series));
-    dgm_err err = dgm_result_series_check(run, &series, run->step, &newest);
+    dgm_err err = dgm_result_series_check(run, &series, run->step, &gap);
     if (err == DGM_OK) err = average(run, &series, out);
     if (err == DGM_OK) err = say(run, &series, out);
     dgm_result_series_fini(&series);

@@ -88,6 +88,7 @@ static dgm_err check_init(const dgm_train_run *run)
 static dgm_err check_beginning(const dgm_train_run *run)
 {
     json_t *record = NULL;
+    DGM_TRY(dgm_train_run_check_begins(run->dir));
     char *path = dgm_io_join(run->dir, "run.json");
     dgm_err err = path != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir);
     if (err == DGM_OK && dgm_io_exists(path)) err = dgm_run_record_read(path, &record);
@@ -200,14 +201,26 @@ static dgm_err take_best(dgm_train_run *run)
     return DGM_OK;
 }
 
-/* Whether the checkpoint lies in another folder, as the first rank sees it. */
+/* Whether the checkpoint lies in another folder.  A copy beside the run's own is neither: going on would take the run's logs for another's. */
+static dgm_err find_place(const dgm_train_run *run, int64_t *elsewhere)
+{
+    char *own = dgm_ckpt_path(run->dir, run->step), *beside = dgm_io_join(run->resume_path, ".."), *folder = dgm_io_join(run->dir, "checkpoints");
+    dgm_err err = own != NULL && beside != NULL && folder != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir);
+    *elsewhere = err != DGM_OK || !dgm_io_same(own, run->resume_path);
+    if (err == DGM_OK && *elsewhere && dgm_io_same(folder, beside))
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s is a checkpoint of step %lld under another name: call it %s to go on from it, or choose another --out to branch off",
+                       run->resume_path, (long long)run->step, own);
+    free(own);
+    free(beside);
+    free(folder);
+    return err;
+}
+
+/* As the first rank sees it. */
 static dgm_err take_place(dgm_train_run *run)
 {
-    char *own = dgm_ckpt_path(run->dir, run->step);
-    int64_t elsewhere = own == NULL || !dgm_io_same(own, run->resume_path);
-    dgm_err err = own != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "path in %s", run->dir);
-    free(own);
-    DGM_TRY(agree(run, err));
+    int64_t elsewhere = 0;
+    DGM_TRY(agree(run, run->grid->rank == 0 ? find_place(run, &elsewhere) : DGM_OK));
     DGM_TRY(dgm_coll_broadcast(run->grid, DGM_AXIS_WORLD, 0, &elsewhere, (int64_t)sizeof elsewhere));
     run->from_elsewhere = elsewhere != 0;
     return DGM_OK;

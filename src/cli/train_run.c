@@ -14,6 +14,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static dgm_err agree(const dgm_train_run *run, dgm_err err) { return dgm_coll_agree(run->grid, DGM_AXIS_WORLD, err); }
@@ -100,9 +101,44 @@ static dgm_err check_writable(const char *dir)
     return DGM_FAIL(DGM_ERR_IO, "%s: %s; make the folder writable, or choose another --out", dir, strerror(reason));
 }
 
-/* One process at a time trains in a folder; one with checkpoints is never overwritten by a run that does not go on from them. */
-static dgm_err check_folder(dgm_train_run *run, bool resumes)
+/* A folder, say, in the place of what will be written: said at once rather than when all is trained. */
+static dgm_err check_places(const char *dir)
 {
+    static const struct { const char *name; mode_t type; const char *what; } places[] = {
+        {"model.safetensors", S_IFREG, "file"}, {"run.json", S_IFREG, "file"},    {"metrics.jsonl", S_IFREG, "file"}, {"timing.jsonl", S_IFREG, "file"},
+        {"trace.jsonl", S_IFREG, "file"},       {"last", S_IFLNK, "link"},        {"best", S_IFLNK, "link"},
+    };
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct stat st;
+        bool is_link = places[i].type == S_IFLNK;
+        char *path = dgm_io_join(dir, places[i].name);
+        if (path == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path in %s", dir);
+        bool there = (is_link ? lstat(path, &st) : stat(path, &st)) == 0;
+        dgm_err err = !there || (st.st_mode & S_IFMT) == places[i].type
+                          ? DGM_OK
+                          : DGM_FAIL(DGM_ERR_INPUT, "%s is %s, where train puts a %s: move it away, or choose another --out", path,
+                                     S_ISDIR(st.st_mode) ? "a folder" : is_link ? "no link" : "no regular file", places[i].what);
+        free(path);
+        DGM_TRY(err);
+    }
+    return DGM_OK;
+}
+
+dgm_err dgm_train_run_check_begins(const char *dir)
+{
+    int64_t *steps = NULL;
+    int n = 0;
+    DGM_TRY(dgm_ckpt_list(dir, &steps, &n));
+    free(steps);
+    if (n > 0 || !dgm_io_holds(dir, "model.safetensors")) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "%s holds the result of a run, model.safetensors, and none of its checkpoints, without which it cannot be gone on with: "
+                    "choose another --out, or move the run away", dir);
+}
+
+/* One process at a time trains in a folder; one with checkpoints is never overwritten by a run that does not go on from them. */
+static dgm_err check_folder(dgm_train_run *run, const char *which)
+{
+    bool resumes = strcmp(which, "no") != 0;
     int64_t *steps = NULL;
     int n = 0;
     if (dgm_io_holds(run->dir, "manifest.json")) /* prepare --overwrite would take the run away with the data */
@@ -110,9 +146,11 @@ static dgm_err check_folder(dgm_train_run *run, bool resumes)
     DGM_TRY(dgm_io_make_dirs(run->dir));
     DGM_TRY(check_writable(run->dir));
     DGM_TRY(dgm_io_lock_dir(run->dir, &run->lock));
+    DGM_TRY(check_places(run->dir));
     DGM_TRY(dgm_ckpt_list(run->dir, &steps, &n));
     free(steps);
-    if (n == 0 || resumes) return DGM_OK;
+    if (strcmp(which, "auto") == 0) return DGM_OK; /* looks for checkpoints itself, and puts back what a killed save had set aside */
+    if (n == 0 || resumes) return dgm_train_run_check_begins(run->dir);
     return DGM_FAIL(DGM_ERR_USAGE, "%s holds a run with %d checkpoints: go on with --resume auto, or choose another --out", run->dir, n);
 }
 
@@ -206,7 +244,7 @@ static bool resumes(const dgm_train_run *run) { return strcmp(dgm_config_text(ru
 static dgm_err claim_folder(dgm_train_run *run)
 {
     bool there = dgm_io_exists(run->dir);
-    dgm_err err = check_folder(run, resumes(run));
+    dgm_err err = check_folder(run, dgm_config_text(run->config, "resume"));
     run->made_dir = !there && run->lock >= 0;
     return err;
 }
@@ -236,7 +274,9 @@ dgm_err dgm_train_run_open(const char *data_dir, dgm_train_run *run)
     if (run->step > run->settings.max_steps)
         return DGM_FAIL(DGM_ERR_USAGE, "max_steps = %lld: %s was trained up to step %lld already: give at least as many", (long long)run->settings.max_steps,
                         run->resume_path, (long long)run->step);
-    if (dgm_train_run_is_over(run)) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
+    bool over = dgm_train_run_is_over(run);
+    if (over && run->from_elsewhere) DGM_TRY(dgm_train_run_check_own(run, run->step)); /* before the logs there go */
+    if (over) dgm_log(DGM_LOG_INFO, "nothing is left to do: step %lld was the last", (long long)run->step);
     int threads;
     DGM_TRY(dgm_placement_check(run->grid, run->settings.threads, &threads));
     dgm_gemm_set_threads(threads);
@@ -304,7 +344,7 @@ dgm_err dgm_train_run_validate(dgm_train_run *run, bool *is_best)
     DGM_TRY(dgm_validator_run(run->validator, s->update.label_smoothing, with_bleu, &v));
     if (!isfinite(exp(v.nll)))
         return DGM_FAIL(DGM_ERR_NUMERIC, "step %lld: validation loss of %g nats per token: training has diverged; lower the learning rate or set "
-                        "--clip-norm", (long long)run->step, v.nll);
+                        "--clip-norm", (long long)run->step, dgm_error_number(v.nll));
     run->n_validations++;
     bool compares = s->best_by == DGM_BEST_BY_NLL || v.has_bleu;
     double value = s->best_by == DGM_BEST_BY_NLL ? v.nll : -v.bleu;
@@ -325,15 +365,26 @@ dgm_err dgm_train_run_prune(const dgm_train_run *run)
 {
     const dgm_train_settings *s = &run->settings;
     int n = 0;
-    int64_t *keep = malloc((size_t)(s->average_last + 1) * sizeof *keep), regular = run->step / s->checkpoint_every * s->checkpoint_every;
-    dgm_err err = agree(run, keep != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "list of %d checkpoints", s->average_last + 1));
+    int64_t *keep = malloc((size_t)(s->average_last + 2) * sizeof *keep), regular = run->step / s->checkpoint_every * s->checkpoint_every;
+    dgm_err err = agree(run, keep != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "list of %d checkpoints", s->average_last + 2));
     if (err == DGM_OK) {
         keep[n++] = run->best_step;
         for (; n <= s->average_last && regular > 0; regular -= s->checkpoint_every) keep[n++] = regular;
-        err = dgm_ckpt_prune(run->dir, s->keep_checkpoints, keep, n, run->grid);
+        keep[n] = 0;
+        err = agree(run, run->grid->rank == 0 ? dgm_train_run_way_back(run, &keep[n]) : DGM_OK);
+        n++;
     }
+    if (err == DGM_OK) err = dgm_ckpt_prune(run->dir, s->keep_checkpoints, keep, n, run->grid);
     free(keep);
     return err;
+}
+
+/* After a save that failed, on a full disk, say: what one can do. */
+static dgm_err tell_way_on(const dgm_train_run *run, dgm_err err)
+{
+    if (err != DGM_ERR_IO) return err;
+    if (!dgm_io_holds(run->dir, "last")) return DGM_FAIL(err, "%s; nothing was saved before: with that put right, start again", dgm_error_text());
+    return DGM_FAIL(err, "%s; %s/last is whole: with that put right, the same command with --resume auto goes on from it", dgm_error_text(), run->dir);
 }
 
 dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
@@ -352,7 +403,7 @@ dgm_err dgm_train_run_save(dgm_train_run *run, bool is_best)
     dgm_run_log_resume(run->log);
     free(state);
     free(record);
-    return err;
+    return tell_way_on(run, err);
 }
 
 bool dgm_train_run_is_over(const dgm_train_run *run)

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
@@ -324,25 +323,17 @@ static dgm_err read_tail(dgm_shard *s)
 dgm_err dgm_shard_open(const char *path, dgm_shard **out)
 {
     dgm_err err;
-    struct stat st;
     dgm_shard *s = calloc(1, sizeof *s);
     if (s == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "shard %s", path);
     s->path = strdup(path);
     s->zstd = ZSTD_createDCtx();
-    s->fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (s->fd < 0) {
-        err = DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
-        goto fail;
-    }
+    s->fd = -1;
     if (s->path == NULL || s->zstd == NULL) {
         err = DGM_FAIL(DGM_ERR_NOMEM, "shard %s", path);
         goto fail;
     }
-    if (fstat(s->fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not a regular file", path);
-        goto fail;
-    }
-    s->file_bytes = s->totals.n_bytes = st.st_size;
+    DGM_GOTO(dgm_io_open_read(path, &s->fd, &s->file_bytes));
+    s->totals.n_bytes = s->file_bytes;
     DGM_GOTO(read_tail(s));
     size_t largest = 1;
     for (int64_t i = 0; i < s->totals.n_frames; i++) largest = DGM_MAX(largest, (size_t)s->frames[i].compressed_bytes);

@@ -207,7 +207,7 @@ dgm_err dgm_trainer_step(dgm_trainer *trainer, int64_t step, const dgm_step_batc
     result.rate = dgm_schedule_rate(&o->schedule, step);
     if (!isfinite(result.loss) || !isfinite(result.grad_norm))
         return DGM_FAIL(DGM_ERR_NUMERIC, "step %lld: loss %g, gradient norm %g: expected finite numbers; lower the learning rate (now %g) or set "
-                        "--clip-norm", (long long)step, result.loss, result.grad_norm, result.rate);
+                        "--clip-norm", (long long)step, dgm_error_number(result.loss), dgm_error_number(result.grad_norm), result.rate);
     bool traced = t->trace_every > 0 && step % t->trace_every == 0;
     if (traced) hash_slice(t, grad, t->hash);
     double grad_scale = o->clip_norm > 0 && result.grad_norm > o->clip_norm ? o->clip_norm / result.grad_norm : 1;

@@ -4,35 +4,19 @@
 #include "dgm/checksum.h"
 #include "dgm/io.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 int64_t dgm_digest_n_blocks(int64_t bytes) { return (bytes + DGM_DIGEST_BLOCK_BYTES - 1) / DGM_DIGEST_BLOCK_BYTES; }
 
 uint64_t dgm_digest_root(const uint64_t *hash, int64_t n_blocks) { return dgm_checksum_xxh64(hash, (size_t)n_blocks * sizeof *hash); }
 
-static dgm_err open_sized(const char *path, int *fd, int64_t *bytes)
-{
-    struct stat st;
-    *fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0) return DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
-    if (fstat(*fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        *bytes = st.st_size;
-        return DGM_OK;
-    }
-    close(*fd);
-    return DGM_FAIL(DGM_ERR_INPUT, "%s is not a regular file", path);
-}
-
 dgm_err dgm_digest_blocks(const char *path, int64_t bytes, int64_t first, int64_t last, uint64_t *hash)
 {
     int fd;
     int64_t found;
-    DGM_TRY(open_sized(path, &fd, &found));
+    DGM_TRY(dgm_io_open_read(path, &fd, &found));
     dgm_err err = DGM_OK;
     char *block = malloc(DGM_DIGEST_BLOCK_BYTES);
     if (block == NULL) err = DGM_FAIL(DGM_ERR_NOMEM, "%s: a block to check", path);
@@ -53,7 +37,7 @@ dgm_err dgm_digest_file(const char *path, int64_t *bytes, uint64_t *root)
 {
     int fd;
     int64_t size;
-    DGM_TRY(open_sized(path, &fd, &size));
+    DGM_TRY(dgm_io_open_read(path, &fd, &size));
     close(fd);
     int64_t n = dgm_digest_n_blocks(size);
     uint64_t *hash = calloc((size_t)n + 1, sizeof *hash);

@@ -1,6 +1,7 @@
 /* The last failure of each thread: its text is built where the facts are known and printed where the process ends. */
 #include "dgm/error.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,6 +41,8 @@ dgm_err dgm_error_context(dgm_err code, const char *format, ...)
 }
 
 const char *dgm_error_text(void) { return last_text; }
+
+double dgm_error_number(double x) { return isnan(x) ? (double)NAN : x; }
 
 const char *dgm_error_where(void) { return last_where; }
 

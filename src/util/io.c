@@ -60,27 +60,38 @@ dgm_err dgm_io_write(int fd, const void *data, size_t bytes, const char *path)
     return DGM_OK;
 }
 
+/* Without O_NONBLOCK a pipe that nobody writes to would be waited for before one can see that it is one; files are read as ever. */
+dgm_err dgm_io_open_read(const char *path, int *fd, int64_t *bytes)
+{
+    struct stat st;
+    int got = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (got < 0) return DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
+    if (fstat(got, &st) != 0 || !S_ISREG(st.st_mode)) {
+        close(got);
+        return DGM_FAIL(DGM_ERR_INPUT, "%s is not a regular file", path);
+    }
+    *fd = got;
+    *bytes = st.st_size;
+    return DGM_OK;
+}
+
 dgm_err dgm_io_read_file(const char *path, char **out, size_t *n_bytes)
 {
     dgm_err err;
     char *data = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return DGM_FAIL(DGM_ERR_INPUT, "open %s: %s", path, strerror(errno));
-    struct stat st;
-    if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
-        err = DGM_FAIL(DGM_ERR_INPUT, "%s is not a regular file", path);
-        goto fail;
-    }
-    data = malloc((size_t)st.st_size + 1);
+    int fd;
+    int64_t bytes;
+    DGM_TRY(dgm_io_open_read(path, &fd, &bytes));
+    data = malloc((size_t)bytes + 1);
     if (data == NULL) {
-        err = DGM_FAIL(DGM_ERR_NOMEM, "%s: %lld bytes", path, (long long)st.st_size);
+        err = DGM_FAIL(DGM_ERR_NOMEM, "%s: %lld bytes", path, (long long)bytes);
         goto fail;
     }
-    DGM_GOTO(dgm_io_pread(fd, data, (size_t)st.st_size, 0, path));
-    data[st.st_size] = '\0';
+    DGM_GOTO(dgm_io_pread(fd, data, (size_t)bytes, 0, path));
+    data[bytes] = '\0';
     close(fd);
     *out = data;
-    if (n_bytes != NULL) *n_bytes = (size_t)st.st_size;
+    if (n_bytes != NULL) *n_bytes = (size_t)bytes;
     return DGM_OK;
 fail:
     free(data);
