@@ -1,4 +1,4 @@
-/* Every measurement begins with a meeting of the ranks and lasts as long as its slowest one. */
+/* Every measurement begins with a meeting of the ranks and lasts until the last of them is done. */
 #include "dgm/machine.h"
 
 #include "dgm/allgather.h"
@@ -20,14 +20,8 @@ static const double FAR_SLOWER = 2.0 / 3;
 
 static dgm_err agree(const dgm_grid *grid, dgm_err err) { return dgm_coll_agree(grid, DGM_AXIS_WORLD, err); }
 
-/* Seconds since `start` on the slowest rank, the same on all. */
-static dgm_err since(const dgm_grid *grid, double start, double *seconds)
-{
-    int64_t ns = (int64_t)((dgm_timer_now() - start) * 1e9);
-    DGM_TRY(dgm_coll_max_counts(grid, DGM_AXIS_WORLD, &ns, 1));
-    *seconds = (double)DGM_MAX(ns, 1) * 1e-9;
-    return DGM_OK;
-}
+/* Seconds from `start` on until the last rank has come here, the same on all. */
+static dgm_err since(const dgm_grid *grid, double start, double *seconds) { return dgm_coll_span(grid, start, dgm_timer_now(), seconds); }
 
 dgm_err dgm_machine_peak(const dgm_grid *grid, dgm_precision precision, int tries, double *gflops)
 {
