@@ -31,7 +31,7 @@ adds_up() { # the regions that are parts of the time, against the time of an upd
 
 # One rank, generated sentences, everything.
 runs 0 "$dragoman" bench $small --vocab-size 500 --json
-holds "one rank: layout" '$1 == 1 && $2 == 1 && $3 == 1 && $4 == 1' ranks dp tp threads
+holds "one rank: layout" '$1 == 1 && $2 == 1 && $3 == 1 && $4 == 1 && $5 == 1' ranks dp tp threads threads_asked
 holds "one rank: speed" '$1 > 0 && $2 > 0 && $3 >= $2 && $4 > 0' tokens_per_s tokens_per_s_median tokens_per_s_best gflops
 holds "one rank: the share is that of the peak" '$2 > 0 && $3 / ($1 / $2) > 0.999 && $3 / ($1 / $2) < 1.001 && $4 > $1' gflops peak_gflops share_of_peak \
     product_gflops
@@ -87,8 +87,15 @@ prints "own.cfg: d_model 16"
 prints "2 after 3 not counted"
 
 if command -v taskset >/dev/null; then
-    runs 0 "$mpirun" -n 2 taskset -c "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" "$dragoman" bench $small --vocab-size 500 --no-ceilings
+    one_core="taskset -c $(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')"
+    runs 0 "$mpirun" -n 2 $one_core "$dragoman" bench $small --vocab-size 500 --no-ceilings
     says "are bound to one core" 1
+    # Threads are those that compute, and what was asked for beside them.
+    runs 0 "$mpirun" -n 2 $one_core "$dragoman" bench $small --vocab-size 500 --no-ceilings --threads 4
+    says "each computes with 1 thread instead"
+    prints "2 (dp 2, tp 1) of 1 thread (4 asked)"
+    runs 0 $one_core "$dragoman" bench $small --vocab-size 500 --no-ceilings --threads 4 --json
+    holds "threads that there are no cores for" '$1 == 1 && $2 == 4' threads threads_asked
 fi
 
 # What is refused.

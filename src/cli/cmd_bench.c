@@ -180,6 +180,18 @@ static dgm_err measure(bench *b)
     return agree(b, err);
 }
 
+/* As many threads as are asked for, or as there are cores for. */
+static dgm_err set_threads(bench *b)
+{
+    int threads;
+    DGM_TRY(dgm_placement_check(b->grid, b->settings.threads, &threads));
+    dgm_gemm_set_threads(threads);
+    int64_t least = -threads;
+    DGM_TRY(dgm_coll_max_counts(b->grid, DGM_AXIS_WORLD, &least, 1));
+    b->result.threads = (int)-least;
+    return DGM_OK;
+}
+
 static dgm_err run(dgm_config *config)
 {
     bench b = {.config = config};
@@ -190,9 +202,7 @@ static dgm_err run(dgm_config *config)
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &b.grid));
     dgm_err err = agree(&b, make_model(&b));
     if (err == DGM_OK) err = agree(&b, make_trainer(&b));
-    int threads = 1;
-    if (err == DGM_OK) err = dgm_placement_check(b.grid, b.settings.threads, &threads);
-    dgm_gemm_set_threads(threads);
+    if (err == DGM_OK) err = set_threads(&b);
     if (err == DGM_OK) err = measure(&b);
     bench_close(&b);
     return err;
