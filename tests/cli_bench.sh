@@ -116,6 +116,52 @@ says "nowhere"
 listing >after
 same after before "nothing was written to disk"
 
+# The cost model: a table of numbers from a measurement, or what is wrong with the question or the measurement.
+cat >one.json <<'END'
+{
+  "ranks": 2,
+  "tp": 1,
+  "parameters": 2600000,
+  "virtual_dp": 64,
+  "tokens_per_s": 8000.0,
+  "gflops": 120.0,
+  "model": {
+    "d_model": 128,
+    "n_encoder_layers": 4,
+    "n_decoder_layers": 4,
+    "tgt_vocab_size": 10000
+  },
+  "ceilings": {
+    "add_gb_per_s": 10.0,
+    "exchange_gb_per_s": 2.0,
+    "latency_us": 1.0
+  },
+  "regions": {
+    "communication": {
+      "ms": 5.0
+    }
+  },
+  "step": {
+    "ms": 500.0
+  }
+}
+END
+sed 's/"tp": 1/"tp": 2/' one.json >two.json
+costs="sh $DGM_SRCDIR/jobs/costs.sh"
+runs 0 env TP=2 GBIT=1 BATCH=4000 LATENCY_US=0 $costs one.json
+prints "exposed"
+awk 'NR == 3 { if ($8 - ($9 - $5) > 0.11 || $9 - $5 - $8 > 0.11 || $8 <= 0) exit 1 } END { exit NR != 5 }' out
+result $? "what is exposed and what is computed add up to the update: $(sed -n 3p out)"
+env GBIT="10 10 10" LATENCY_US="1 50" NODES=64 BATCH=25000 $costs one.json >out
+[ "$(sed -n 3p out)" != "$(sed -n 4p out)" ] && [ "$(sed -n 4p out)" = "$(sed -n 5p out)" ]
+result $? "the last LATENCY_US holds for further rates"
+for wrong in NODES=x NODES=0 "NODES=8 -1" NODES=1.5 BATCH=0 BATCH=nan GBIT=0 GBIT=x RANKS=0 RANKS=two "RANKS=1 2" LATENCY_US=-1 TP=0 TP=x; do
+    runs 2 env "$wrong" $costs one.json
+    says "costs.sh: $wrong: expected " 1
+done
+runs 3 $costs two.json
+says "is of --tp 2"
+
 # The log of a training: regions of every line add up to its time.
 runs 0 "$mpirun" -n 2 "$dragoman" train --data data $(echo "$small" | sed 's/--steps.*//') --max-steps 20 --log-every 1 --validate-every 5 --out run
 says "matrix products"
