@@ -81,6 +81,8 @@ found once "generated (30000 pairs)"
 # A preset, and a training's own settings.
 runs 0 "$dragoman" bench --config tiny --batch-tokens 64 --steps 1 --settle-steps 0 --no-ceilings --vocab-size 300
 prints "tiny: d_model 128"
+says " 1 update" 1
+says "1 updates" 0
 printf 'd_model = 16\nd_ff = 32\nn_heads = 2\nlog_every = 3\nvalidate_every = 7\nkeep_checkpoints = 2\nsteps = 2\nvocab_size = 300\nceilings = false\n' >own.cfg
 runs 0 "$dragoman" bench --config own.cfg --n-encoder-layers 1 --n-decoder-layers 1 --batch-tokens 100
 prints "own.cfg: d_model 16"

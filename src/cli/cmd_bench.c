@@ -170,7 +170,8 @@ static dgm_err time_updates(bench *b)
 static dgm_err measure(bench *b)
 {
     bool ceilings = dgm_config_flag(b->config, "ceilings");
-    dgm_log(DGM_LOG_INFO, "%lld updates%s", (long long)(b->result.n_settle_steps + b->result.n_steps), ceilings ? ", then the machine" : "");
+    int64_t n_updates = b->result.n_settle_steps + b->result.n_steps;
+    dgm_log(DGM_LOG_INFO, "%lld update%s%s", (long long)n_updates, n_updates == 1 ? "" : "s", ceilings ? ", then the machine" : "");
     DGM_TRY(time_updates(b));
     dgm_trainer_destroy(b->trainer); /* its memory is for the reduction */
     b->trainer = NULL;
