@@ -164,7 +164,10 @@ static void bench_sdpa(int64_t length, int64_t n_heads, int64_t d_head, bool cau
 
 int main(void)
 {
-    printf("products %s, kernels %s, one thread, processor time, best of %d\n", dgm_gemm_family(), dgm_elem_family(), TURNS);
+    printf("products %s, kernels %s, BLIS %s for %s, one thread, processor time, best of %d\n", dgm_gemm_family(), dgm_elem_family(), dgm_gemm_version(),
+           dgm_gemm_blis_family(), TURNS);
+    if (strcmp(dgm_gemm_blis_family(), "generic") == 0)
+        printf("warning: this BLIS has no kernels for this processor and takes generic ones: its figures say nothing about BLIS at its best\n");
     for (size_t i = 0; i < sizeof products / sizeof *products; i++) bench_product(&products[i]);
     bench_rows();
     for (int causal = 0; causal < 2; causal++)

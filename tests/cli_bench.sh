@@ -31,7 +31,7 @@ adds_up() { # the regions that are parts of the time, against the time of an upd
 
 # One rank, generated sentences, everything.
 runs 0 "$dragoman" bench $small --vocab-size 500 --json
-holds "one rank: layout" '$1 == 1 && $2 == 1 && $3 == 1 && $4 == 1' ranks dp tp threads
+holds "one rank: layout" '$1 == 1 && $2 == 1 && $3 == 1 && $4 == 1 && $5 == 1' ranks dp tp threads threads_asked
 holds "one rank: speed" '$1 > 0 && $2 > 0 && $3 >= $2 && $4 > 0' tokens_per_s tokens_per_s_median tokens_per_s_best gflops
 holds "one rank: the share is that of the peak" '$2 > 0 && $3 / ($1 / $2) > 0.999 && $3 / ($1 / $2) < 1.001 && $4 > $1' gflops peak_gflops share_of_peak \
     product_gflops
@@ -81,14 +81,23 @@ found once "generated (30000 pairs)"
 # A preset, and a training's own settings.
 runs 0 "$dragoman" bench --config tiny --batch-tokens 64 --steps 1 --settle-steps 0 --no-ceilings --vocab-size 300
 prints "tiny: d_model 128"
+says " 1 update" 1
+says "1 updates" 0
 printf 'd_model = 16\nd_ff = 32\nn_heads = 2\nlog_every = 3\nvalidate_every = 7\nkeep_checkpoints = 2\nsteps = 2\nvocab_size = 300\nceilings = false\n' >own.cfg
 runs 0 "$dragoman" bench --config own.cfg --n-encoder-layers 1 --n-decoder-layers 1 --batch-tokens 100
 prints "own.cfg: d_model 16"
 prints "2 after 3 not counted"
 
 if command -v taskset >/dev/null; then
-    runs 0 "$mpirun" -n 2 taskset -c "$(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')" "$dragoman" bench $small --vocab-size 500 --no-ceilings
+    one_core="taskset -c $(taskset -cp $$ | sed 's/.*: //; s/[-,].*//')"
+    runs 0 "$mpirun" -n 2 $one_core "$dragoman" bench $small --vocab-size 500 --no-ceilings
     says "are bound to one core" 1
+    # Threads are those that compute, and what was asked for beside them.
+    runs 0 "$mpirun" -n 2 $one_core "$dragoman" bench $small --vocab-size 500 --no-ceilings --threads 4
+    says "each computes with 1 thread instead"
+    prints "2 (dp 2, tp 1) of 1 thread (4 asked)"
+    runs 0 $one_core "$dragoman" bench $small --vocab-size 500 --no-ceilings --threads 4 --json
+    holds "threads that there are no cores for" '$1 == 1 && $2 == 4' threads threads_asked
 fi
 
 # What is refused.
@@ -108,6 +117,52 @@ runs 3 "$dragoman" bench $small --data nowhere
 says "nowhere"
 listing >after
 same after before "nothing was written to disk"
+
+# The cost model: a table of numbers from a measurement, or what is wrong with the question or the measurement.
+cat >one.json <<'END'
+{
+  "ranks": 2,
+  "tp": 1,
+  "parameters": 2600000,
+  "virtual_dp": 64,
+  "tokens_per_s": 8000.0,
+  "gflops": 120.0,
+  "model": {
+    "d_model": 128,
+    "n_encoder_layers": 4,
+    "n_decoder_layers": 4,
+    "tgt_vocab_size": 10000
+  },
+  "ceilings": {
+    "add_gb_per_s": 10.0,
+    "exchange_gb_per_s": 2.0,
+    "latency_us": 1.0
+  },
+  "regions": {
+    "communication": {
+      "ms": 5.0
+    }
+  },
+  "step": {
+    "ms": 500.0
+  }
+}
+END
+sed 's/"tp": 1/"tp": 2/' one.json >two.json
+costs="sh $DGM_SRCDIR/jobs/costs.sh"
+runs 0 env TP=2 GBIT=1 BATCH=4000 LATENCY_US=0 $costs one.json
+prints "exposed"
+awk 'NR == 3 { if ($8 - ($9 - $5) > 0.11 || $9 - $5 - $8 > 0.11 || $8 <= 0) exit 1 } END { exit NR != 5 }' out
+result $? "what is exposed and what is computed add up to the update: $(sed -n 3p out)"
+env GBIT="10 10 10" LATENCY_US="1 50" NODES=64 BATCH=25000 $costs one.json >out
+[ "$(sed -n 3p out)" != "$(sed -n 4p out)" ] && [ "$(sed -n 4p out)" = "$(sed -n 5p out)" ]
+result $? "the last LATENCY_US holds for further rates"
+for wrong in NODES=x NODES=0 "NODES=8 -1" NODES=1.5 BATCH=0 BATCH=nan GBIT=0 GBIT=x RANKS=0 RANKS=two "RANKS=1 2" LATENCY_US=-1 TP=0 TP=x; do
+    runs 2 env "$wrong" $costs one.json
+    says "costs.sh: $wrong: expected " 1
+done
+runs 3 $costs two.json
+says "is of --tp 2"
 
 # The log of a training: regions of every line add up to its time.
 runs 0 "$mpirun" -n 2 "$dragoman" train --data data $(echo "$small" | sed 's/--steps.*//') --max-steps 20 --log-every 1 --validate-every 5 --out run

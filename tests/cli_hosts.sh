@@ -15,6 +15,17 @@ left() { ip netns list | grep -c "^dgm$1-"; }
 
 runs 2 $hosts 2 fast hostname
 says "expected none, Ngbit or Nmbit"
+for wrong in "0 1gbit" "x 1gbit" "-1 none" "255 none"; do
+    # shellcheck disable=SC2086 # words
+    runs 2 $hosts $wrong hostname
+    says "net_hosts.sh: HOSTS ${wrong% *}: expected a whole number from 1 to 254" 1
+done
+for wrong in 0gbit xmbit 1.5gbit; do
+    runs 2 $hosts 2 $wrong hostname
+    says "net_hosts.sh: RATE $wrong: expected none, Ngbit or Nmbit" 1
+done
+RANKS_PER_HOST=0 runs 2 $hosts 2 none hostname
+says "RANKS_PER_HOST=0: expected" 1
 runs 3 $hosts 2 none sh -c 'exit 3'
 runs 0 $hosts 3 none sh -c 'echo "it'"'"'s $0  $1"' "a  b" '$HOME'
 prints 'it'"'"'s a  b  $HOME' 3

@@ -268,6 +268,8 @@ static bool moves_match(const dgm_grid *grid)
     free(data);
     int64_t count[3] = {rank, 1, INT64_C(1) << 40}, most[2] = {rank, -rank};
     ok = dgm_coll_sum_counts(grid, DGM_AXIS_WORLD, count, 3) == DGM_OK && dgm_coll_max_counts(grid, DGM_AXIS_WORLD, most, 2) == DGM_OK && ok;
+    double seconds = 0; /* ranks that take turns: each its own second, one after the other */
+    ok = dgm_coll_span(grid, 100 + rank, 101 + rank, &seconds) == DGM_OK && fabs(seconds - size) < 1e-6 && ok;
     return ok && count[0] == size * (size - 1) / 2 && count[1] == size && count[2] == size * (INT64_C(1) << 40) && most[0] == size - 1 &&
            most[1] == 0;
 }

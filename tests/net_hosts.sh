@@ -14,6 +14,20 @@ set -u
 n_hosts=$1 rate=$2
 shift 2
 
+wrong() {
+    echo "net_hosts.sh: $*" >&2
+    exit 2
+}
+whole() { case $1 in '' | 0* | *[!0-9]* | ???????*) false ;; esac } # below a million
+whole "$n_hosts" && [ "$n_hosts" -le 254 ] || wrong "HOSTS $n_hosts: expected a whole number from 1 to 254"
+whole "$RANKS_PER_HOST" || wrong "RANKS_PER_HOST=$RANKS_PER_HOST: expected a whole number from 1 on"
+case $rate in
+none) burst=0 ;;
+*gbit) whole "${rate%gbit}" && burst=$((${rate%gbit} * 85 + 171))kb ;;
+*mbit) whole "${rate%mbit}" && burst=256kb ;;
+*) false ;;
+esac || wrong "RATE $rate: expected none, Ngbit or Nmbit with N a whole number from 1 on"
+
 skip() {
     echo "net_hosts.sh: skipped: $*" >&2
     exit 77
@@ -47,12 +61,6 @@ limit() { # limit NAMESPACE DEVICE
     [ "$rate" != none ] || return 0
     tc -n "$1" qdisc add dev "$2" root tbf rate "$rate" burst "$burst" latency 100ms 2>"$dir/err" || skip "tc: $(cat "$dir/err")"
 }
-case $rate in
-none) burst=0 ;;
-*gbit) burst=$((${rate%gbit} * 85 + 171))kb ;;
-*mbit) burst=256kb ;;
-*) echo "net_hosts.sh: rate $rate: expected none, Ngbit or Nmbit" >&2; exit 2 ;;
-esac
 
 # ---- the switch and the hosts ----
 

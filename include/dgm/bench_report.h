@@ -12,6 +12,7 @@ typedef struct {
     const dgm_grid *grid;
     const dgm_hparams *hp;
     const dgm_train_settings *settings;
+    int threads;           /* that the ranks compute with: of the one that has fewest.  settings->threads are what was asked for */
     const char *config;    /* file or preset; NULL: none */
     const char *sentences; /* where they come from */
     dgm_machine machine;   /* peak_gflops is 0: not measured */

@@ -6,7 +6,7 @@
 #include "dgm/grid.h"
 #include "dgm/tree.h"
 
-typedef enum { DGM_AXIS_WORLD, DGM_AXIS_DP, DGM_AXIS_TP } dgm_axis;
+typedef enum { DGM_AXIS_WORLD, DGM_AXIS_DP, DGM_AXIS_TP, DGM_AXIS_NODE } dgm_axis;
 
 /* All ranks return the same code: DGM_OK if all pass it, else the code and message of the lowest rank that failed, its rank named in the message
  * unless all failed with the same code.  Call after any local action that may fail, before the next collective.  What that action, or MPI, has
@@ -27,6 +27,11 @@ dgm_err dgm_coll_gather_parts(const dgm_grid *grid, dgm_axis axis, void *data, c
 /* Integers: exact in any order. */
 dgm_err dgm_coll_sum_counts(const dgm_grid *grid, dgm_axis axis, int64_t *count, int64_t n);
 dgm_err dgm_coll_max_counts(const dgm_grid *grid, dgm_axis axis, int64_t *count, int64_t n);
+
+/* Seconds that all ranks together took for what each did from start_s to end_s of dgm_timer_now: from the earliest start to the latest end on a host,
+ * which has one clock, and of the hosts the slowest.  Ranks that take turns on a core share its time: none of them alone tells how long they all took.
+ * At least 1e-9.  Collective on grid->world. */
+dgm_err dgm_coll_span(const dgm_grid *grid, double start_s, double end_s, double *seconds);
 
 /* Collects variable-length byte strings on `root` in rank order: *out (caller frees; NULL elsewhere) and start[size + 1] (caller gives
  * room on root; may be NULL elsewhere). */

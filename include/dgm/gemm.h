@@ -44,6 +44,9 @@ void dgm_gemm_use_blis(bool blis);
  * CPU ("zen3", "skx", ...). */
 const char *dgm_gemm_family(void);
 
+/* The kernel family that BLIS chose on this CPU, whether or not it is what multiplies; "generic": portable C, as it has none for this CPU. */
+const char *dgm_gemm_blis_family(void);
+
 /* BLIS's version. */
 const char *dgm_gemm_version(void);
 

@@ -7,11 +7,11 @@
 #include <mpi.h>
 
 typedef struct {
-    MPI_Comm world, dp, tp; /* duplicates of our own */
+    MPI_Comm world, dp, tp, node; /* duplicates of our own; node: the ranks of one host */
     int rank, size;
     int dp_rank, dp_size;
     int tp_rank, tp_size;
-    int node_rank, node_size; /* among the ranks of one host */
+    int node_rank, node_size;
 } dgm_grid;
 
 /* DGM_ERR_USAGE, saying what would go, unless world = dp x tp with whole numbers and tp divides the pieces that a layer is cut into (virtual_tp; 0: not

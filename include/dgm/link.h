@@ -14,8 +14,8 @@ typedef struct {
 /* Best of several; zeros with one rank.  Takes a fraction of a second on a fast network.  Collective on grid->world. */
 dgm_err dgm_link_measure(const dgm_grid *grid, dgm_link *out);
 
-/* Seconds of MPI's own sum of x[n] over the replicas, in place.  To compare with: its order of additions is MPI's choice.
- * Collective on grid->dp. */
+/* Seconds of MPI's own sum of x[n] over the replicas, in place, on all of their tp ranks at once.  To compare with: its order of additions is MPI's
+ * choice.  Collective on grid->world. */
 dgm_err dgm_link_allreduce(const dgm_grid *grid, float *x, int64_t n, double *seconds);
 
 /* Name and version of the MPI library in use; `out` [bytes]. */

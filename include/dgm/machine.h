@@ -17,7 +17,7 @@ typedef struct {
 } dgm_machine;
 
 /* GFLOP/s of all ranks together in the best of `tries` products of 2048 x 2048 matrices of floats that all ranks make at once, each with its
- * threads (after one that is not counted): the ceiling that every share of peak refers to.  Each counts as slow as the slowest rank.
+ * threads (after one that is not counted), as many by our kernels and by BLIS, unless one of them turns out far slower: the ceiling that every share of peak refers to.  Each takes until the last rank is done (dgm_coll_span).
  * The precision must be available; products are fp32 again afterwards.  Collective on grid->world. */
 dgm_err dgm_machine_peak(const dgm_grid *grid, dgm_precision precision, int tries, double *gflops);
 

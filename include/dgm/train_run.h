@@ -29,6 +29,7 @@ typedef struct {
     char *resume_path, *resume_state; /* the checkpoint that is gone on from, its state.json; NULL: training begins */
     bool from_elsewhere;  /* it lies in another folder: this start branches off */
     int64_t branched_at;  /* the step of the last such start, 0: none; checkpoints up to it are not this run's.  On rank 0 */
+    bool beginning_lost;  /* run.json does not tell how the run began.  On rank 0 */
     /* what a checkpoint remembers besides tensors */
     bool from_init;       /* training began with the model of --init */
     char init_sha256[DGM_SHA256_HEX]; /* of its file; "" when that is not known */

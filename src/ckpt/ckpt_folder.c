@@ -113,13 +113,25 @@ dgm_err dgm_ckpt_verify(const char *path, const dgm_grid *grid)
     return err == DGM_ERR_INPUT ? dgm_error_context(err, "checkpoint %s is not whole", path) : err;
 }
 
+static bool is_leftover(const char *name)
+{
+    static const char *const suffixes[] = {".tmp", ".old.tmp", ".gone.tmp"};
+    char step[64];
+    for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+        if (!ends_in(name, suffixes[i])) continue;
+        snprintf(step, sizeof step, "%.*s", (int)(strlen(name) - strlen(suffixes[i])), name);
+        if (dgm_ckpt_step_of_name(step) >= 0) return true;
+    }
+    return false;
+}
+
 /* By its name, too: a save that was killed may have left no more than the model. */
 bool dgm_ckpt_is_folder(const char *path)
 {
     static const char *const files[] = {DGM_CKPT_DONE, DGM_CKPT_STATE, DGM_CKPT_OPTIMIZER};
     char *real = dgm_io_is_dir(path) ? realpath(path, NULL) : NULL;
     const char *base = real != NULL ? strrchr(real, '/') : NULL;
-    bool is_one = base != NULL && strncmp(base, "/step-", 6) == 0 && base[6] >= '0' && base[6] <= '9';
+    bool is_one = base != NULL && (dgm_ckpt_step_of_name(base + 1) >= 0 || is_leftover(base + 1));
     for (size_t i = 0; real != NULL && !is_one && i < sizeof files / sizeof files[0]; i++) is_one = dgm_io_holds(real, files[i]);
     free(real);
     return is_one;

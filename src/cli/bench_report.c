@@ -108,8 +108,10 @@ static void print_machine(const dgm_bench_result *r)
     bool own = strcmp(dgm_gemm_family(), "fma") == 0;
     printf("machine      %s: %s, %ld cores; %s; kernels %s, products by %s%s%s%s\n", host, cpu, sysconf(_SC_NPROCESSORS_ONLN), mpi, dgm_elem_family(),
            own ? "these" : "BLIS ", own ? "" : dgm_gemm_version(), own ? "" : " for ", own ? "" : dgm_gemm_family());
-    printf("ranks        %d (dp %d, tp %d) of %d thread%s\n", r->grid->size, r->grid->dp_size, r->grid->tp_size, r->settings->threads,
-           r->settings->threads == 1 ? "" : "s");
+    printf("ranks        %d (dp %d, tp %d) of %d thread%s", r->grid->size, r->grid->dp_size, r->grid->tp_size, r->threads,
+           r->threads == 1 ? "" : "s");
+    if (r->threads != r->settings->threads) printf(" (%d asked)", r->settings->threads);
+    putchar('\n');
     if (r->machine.peak_gflops > 0) print_ceilings(r);
 }
 
@@ -204,9 +206,9 @@ dgm_err dgm_bench_print_json(const dgm_bench_result *r)
     bool peak = r->machine.peak_gflops > 0, peak_bf16 = r->machine.peak_bf16_gflops > 0, fixed = r->settings->update.reduction == DGM_REDUCE_FIXED;
     DGM_TRY(summarize(r, &s));
     json_t *json = json_pack(
-        "{s:s, s:o, s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:I, s:I, s:i, s:s, s:s, s:b, s:I, s:I}", "version", PACKAGE_VERSION, "machine",
-        machine_json(), "ranks", r->grid->size, "dp", r->grid->dp_size, "tp", r->grid->tp_size, "threads", r->settings->threads, "config",
-        r->config != NULL ? dgm_json_name(r->config) : json_null(), "model", dgm_hparams_to_json(r->hp), "parameters",
+        "{s:s, s:o, s:i, s:i, s:i, s:i, s:i, s:o, s:o, s:I, s:o, s:I, s:I, s:i, s:s, s:s, s:b, s:I, s:I}", "version", PACKAGE_VERSION, "machine",
+        machine_json(), "ranks", r->grid->size, "dp", r->grid->dp_size, "tp", r->grid->tp_size, "threads", r->threads, "threads_asked",
+        r->settings->threads, "config", r->config != NULL ? dgm_json_name(r->config) : json_null(), "model", dgm_hparams_to_json(r->hp), "parameters",
         (json_int_t)dgm_hparams_n_parameters(r->hp), "sentences", dgm_json_name(r->sentences), "batch_tokens",
         (json_int_t)r->settings->batch_tokens, "micro_batch_tokens", (json_int_t)r->settings->micro_batch_tokens, "virtual_dp",
         r->settings->update.virtual_dp, "reduction", fixed ? "fixed" : "fast", "precision",

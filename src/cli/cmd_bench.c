@@ -170,7 +170,8 @@ static dgm_err time_updates(bench *b)
 static dgm_err measure(bench *b)
 {
     bool ceilings = dgm_config_flag(b->config, "ceilings");
-    dgm_log(DGM_LOG_INFO, "%lld updates%s", (long long)(b->result.n_settle_steps + b->result.n_steps), ceilings ? ", then the machine" : "");
+    int64_t n_updates = b->result.n_settle_steps + b->result.n_steps;
+    dgm_log(DGM_LOG_INFO, "%lld update%s%s", (long long)n_updates, n_updates == 1 ? "" : "s", ceilings ? ", then the machine" : "");
     DGM_TRY(time_updates(b));
     dgm_trainer_destroy(b->trainer); /* its memory is for the reduction */
     b->trainer = NULL;
@@ -178,6 +179,18 @@ static dgm_err measure(bench *b)
     dgm_err err = DGM_OK;
     if (b->grid->rank == 0) err = dgm_config_flag(b->config, "json") ? dgm_bench_print_json(&b->result) : dgm_bench_print(&b->result);
     return agree(b, err);
+}
+
+/* As many threads as are asked for, or as there are cores for. */
+static dgm_err set_threads(bench *b)
+{
+    int threads;
+    DGM_TRY(dgm_placement_check(b->grid, b->settings.threads, &threads));
+    dgm_gemm_set_threads(threads);
+    int64_t least = -threads;
+    DGM_TRY(dgm_coll_max_counts(b->grid, DGM_AXIS_WORLD, &least, 1));
+    b->result.threads = (int)-least;
+    return DGM_OK;
 }
 
 static dgm_err run(dgm_config *config)
@@ -190,9 +203,7 @@ static dgm_err run(dgm_config *config)
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, (int)dgm_config_int(config, "tp"), &b.grid));
     dgm_err err = agree(&b, make_model(&b));
     if (err == DGM_OK) err = agree(&b, make_trainer(&b));
-    int threads = 1;
-    if (err == DGM_OK) err = dgm_placement_check(b.grid, b.settings.threads, &threads);
-    dgm_gemm_set_threads(threads);
+    if (err == DGM_OK) err = set_threads(&b);
     if (err == DGM_OK) err = measure(&b);
     bench_close(&b);
     return err;

@@ -148,8 +148,8 @@ static void show_progress(job *j)
     j->shown = now;
     if (at >= 0 && fstat(STDIN_FILENO, &input) == 0 && S_ISREG(input.st_mode) && input.st_size > 0)
         snprintf(share, sizeof share, " (%.0f%%)", 100 * (double)at / (double)input.st_size);
-    dgm_log_progress("%lld lines%s  %.0f lines/s  %.0f tokens/s", (long long)j->n_lines, share, (double)j->n_lines / seconds,
-                     (double)j->n_tokens / seconds);
+    dgm_log_progress("%lld line%s%s  %.0f lines/s  %.0f tokens/s", (long long)j->n_lines, j->n_lines == 1 ? "" : "s", share,
+                     (double)j->n_lines / seconds, (double)j->n_tokens / seconds);
 }
 
 /* ---- the command ---- */
@@ -173,8 +173,8 @@ static dgm_err translate_all(job *j)
         if (j->grid->rank == 0) show_progress(j);
     }
     double seconds = dgm_timer_now() - j->started;
-    dgm_log(DGM_LOG_INFO, "%lld lines, %lld tokens in %.1f s: %.0f tokens/s", (long long)j->n_lines, (long long)j->n_tokens, seconds,
-            (double)j->n_tokens / DGM_MAX(seconds, 1e-9));
+    dgm_log(DGM_LOG_INFO, "%lld line%s, %lld token%s in %.1f s: %.0f tokens/s", (long long)j->n_lines, j->n_lines == 1 ? "" : "s", (long long)j->n_tokens,
+            j->n_tokens == 1 ? "" : "s", seconds, (double)j->n_tokens / DGM_MAX(seconds, 1e-9));
     return DGM_OK;
 }
 

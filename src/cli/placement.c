@@ -91,8 +91,8 @@ static void warn(const place *all, const dgm_grid *grid, int threads, int fittin
         dgm_log(DGM_LOG_WARN, "%s: rank %s has %d threads and may use %d of the cores: lower --threads, or give it more cores: mpirun --map-by "
                 "slot:PE=%d%s", mine->host, names, threads, cores, threads, instead);
     else
-        dgm_log(DGM_LOG_WARN, "%s: %d ranks of %d threads on %d cores (ranks %s) take turns; start fewer ranks, or lower --threads%s", mine->host, n, threads,
-                cores, names, instead);
+        dgm_log(DGM_LOG_WARN, "%s: %d ranks of %d thread%s on %d core%s (ranks %s) take turns; start fewer ranks%s%s", mine->host, n, threads,
+                threads == 1 ? "" : "s", cores, cores == 1 ? "" : "s", names, threads == 1 ? "" : ", or lower --threads", instead);
 }
 
 /* The places of all ranks, which the caller frees; an error when their products differ.  Collective on grid->world. */

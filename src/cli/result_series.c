@@ -73,6 +73,8 @@ dgm_err dgm_result_series_way_on(const dgm_train_run *run, const dgm_result_seri
     if (before > 0)
         DGM_TRY(dgm_text_printf(text, "put back a copy, or remove the checkpoints later than step %lld, which --resume auto then trains again to the same bits",
                                 (long long)before));
+    else if (run->beginning_lost)
+        DGM_TRY(dgm_text_printf(text, "put back a copy, or begin again in another --out as this run was begun, which its run.json does not tell any more"));
     else
         DGM_TRY(dgm_text_printf(text, "put back a copy, or remove %s/checkpoints%s and begin again with %s, to the same bits", run->dir,
                                 dgm_io_holds(run->dir, "model.safetensors") ? " and model.safetensors" : "", run->branched_at > 0 ? "the --resume that it branched off with" : "--resume auto"));

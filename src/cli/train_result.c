@@ -69,11 +69,15 @@ dgm_err dgm_train_run_foresee(const dgm_train_run *run)
 static dgm_err explain(const dgm_train_run *run, const dgm_result_series *series, char *const *paths, dgm_err err)
 {
     dgm_text told = {0}, way = {0};
-    int i = 0;
+    int first_bad = -1, last_bad = -1;
     dgm_err told_err = dgm_text_printf(&told, "%s", dgm_error_text());
-    while (i < series->n && dgm_ckpt_verify(paths[i], dgm_grid_single()) == DGM_OK) i++;
-    if (told_err == DGM_OK && i < series->n) told_err = dgm_result_series_way_on(run, series, i, i, &way);
-    if (told_err == DGM_OK) err = DGM_FAIL(err, "%s%s%s", told.text, i < series->n ? "; " : "", i < series->n ? way.text : "");
+    for (int i = 0; i < series->n; i++) {
+        if (dgm_ckpt_verify(paths[i], dgm_grid_single()) == DGM_OK) continue;
+        if (first_bad < 0) first_bad = i;
+        last_bad = i;
+    }
+    if (told_err == DGM_OK && first_bad >= 0) told_err = dgm_result_series_way_on(run, series, first_bad, last_bad, &way);
+    if (told_err == DGM_OK) err = DGM_FAIL(err, "%s%s%s", told.text, first_bad >= 0 ? "; " : "", first_bad >= 0 ? way.text : "");
     dgm_text_fini(&way);
     dgm_text_fini(&told);
     return err;

@@ -170,6 +170,8 @@ static dgm_err take_branch(dgm_train_run *run)
     json_t *record = NULL;
     DGM_TRY(dgm_run_record_read(run->dir, &record));
     run->branched_at = DGM_MAX(json_integer_value(json_object_get(dgm_run_record_branch(record), "after_step")), 0);
+    const json_t *first = json_array_get(json_object_get(record, "starts"), 0);
+    run->beginning_lost = run->branched_at == 0 && json_integer_value(json_object_get(first, "after_step")) > 0;
     json_decref(record);
     return DGM_OK;
 }

@@ -96,10 +96,12 @@ const char *dgm_gemm_bf16_family(void)
 
 const char *dgm_gemm_version(void) { return bli_info_get_version_str(); }
 
+const char *dgm_gemm_blis_family(void) { return bli_arch_string(bli_arch_query_id()); }
+
 const char *dgm_gemm_family(void)
 {
     if (small_path()) return "blis-small-path"; /* no promise, so nothing to compare with */
-    return gemm_panels_fp32() != NULL ? "fma" : bli_arch_string(bli_arch_query_id());
+    return gemm_panels_fp32() != NULL ? "fma" : dgm_gemm_blis_family();
 }
 
 static void zero(int64_t m, int64_t n, float *c, int64_t ldc)

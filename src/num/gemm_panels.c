@@ -46,8 +46,9 @@ extern const dgm_product_kernels dgm_product_kernels_bf16;
 const dgm_product_kernels *gemm_panels_bf16(const char **missing)
 {
     const char *wanted = getenv("DRAGOMAN_BF16");
-    *missing = "this processor has no AVX512-BF16 instructions";
+    *missing = "DRAGOMAN_BF16=none in the environment takes the AVX512-BF16 instructions away (unset it to have them)";
     if (wanted != NULL && strcmp(wanted, "none") == 0) return NULL;
+    *missing = "this processor has no AVX512-BF16 instructions";
     bool has = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512bf16");
     return has ? &dgm_product_kernels_bf16 : NULL;

@@ -17,6 +17,7 @@ dgm_mpi_axis dgm_mpi_axis_of(const dgm_grid *grid, dgm_axis axis)
     switch (axis) {
     case DGM_AXIS_DP: return (dgm_mpi_axis){grid->dp, grid->dp_rank, grid->dp_size};
     case DGM_AXIS_TP: return (dgm_mpi_axis){grid->tp, grid->tp_rank, grid->tp_size};
+    case DGM_AXIS_NODE: return (dgm_mpi_axis){grid->node, grid->node_rank, grid->node_size};
     case DGM_AXIS_WORLD: break;
     }
     return (dgm_mpi_axis){grid->world, grid->rank, grid->size};
@@ -184,6 +185,16 @@ dgm_err dgm_coll_sum_counts(const dgm_grid *grid, dgm_axis axis, int64_t *count,
 dgm_err dgm_coll_max_counts(const dgm_grid *grid, dgm_axis axis, int64_t *count, int64_t n)
 {
     return reduce_counts(grid, axis, count, n, MPI_MAX);
+}
+
+dgm_err dgm_coll_span(const dgm_grid *grid, double start_s, double end_s, double *seconds)
+{
+    int64_t ns[2] = {-(int64_t)(start_s * 1e9), (int64_t)(end_s * 1e9)};
+    DGM_TRY(dgm_coll_max_counts(grid, DGM_AXIS_NODE, ns, 2));
+    int64_t took = DGM_MAX(ns[0] + ns[1], 1);
+    DGM_TRY(dgm_coll_max_counts(grid, DGM_AXIS_WORLD, &took, 1));
+    *seconds = (double)took * 1e-9;
+    return DGM_OK;
 }
 
 /* Room for everybody's bytes on the root, or the same failure on all ranks. */

@@ -30,11 +30,10 @@ static dgm_err split(dgm_grid *grid, MPI_Comm comm, int tp)
     DGM_MPI(MPI_Comm_rank(grid->world, &grid->rank));
     DGM_MPI(MPI_Comm_size(grid->world, &grid->size));
     DGM_TRY(dgm_grid_check(tp, grid->size, 0));
-    MPI_Comm node;
-    DGM_MPI(MPI_Comm_split_type(grid->world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node));
-    DGM_MPI(MPI_Comm_rank(node, &grid->node_rank));
-    DGM_MPI(MPI_Comm_size(node, &grid->node_size));
-    DGM_MPI(MPI_Comm_free(&node));
+    DGM_MPI(MPI_Comm_split_type(grid->world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &grid->node));
+    DGM_MPI(MPI_Comm_set_errhandler(grid->node, MPI_ERRORS_RETURN));
+    DGM_MPI(MPI_Comm_rank(grid->node, &grid->node_rank));
+    DGM_MPI(MPI_Comm_size(grid->node, &grid->node_size));
     grid->tp_size = tp;
     grid->dp_size = grid->size / tp;
     grid->dp_rank = grid->rank / tp;
@@ -50,7 +49,7 @@ dgm_err dgm_grid_create(MPI_Comm comm, int tp, dgm_grid **out)
 {
     dgm_grid *grid = calloc(1, sizeof *grid);
     if (grid == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "process grid");
-    grid->world = grid->dp = grid->tp = MPI_COMM_NULL;
+    grid->world = grid->dp = grid->tp = grid->node = MPI_COMM_NULL;
     dgm_err err = split(grid, comm, tp);
     if (err != DGM_OK) {
         dgm_grid_destroy(grid);
@@ -65,13 +64,14 @@ void dgm_grid_destroy(dgm_grid *grid)
     if (grid == NULL) return;
     if (grid->tp != MPI_COMM_NULL) MPI_Comm_free(&grid->tp);
     if (grid->dp != MPI_COMM_NULL) MPI_Comm_free(&grid->dp);
+    if (grid->node != MPI_COMM_NULL) MPI_Comm_free(&grid->node);
     if (grid->world != MPI_COMM_NULL) MPI_Comm_free(&grid->world);
     free(grid);
 }
 
 const dgm_grid *dgm_grid_single(void)
 {
-    static const dgm_grid single = {.world = MPI_COMM_NULL, .dp = MPI_COMM_NULL, .tp = MPI_COMM_NULL,
+    static const dgm_grid single = {.world = MPI_COMM_NULL, .dp = MPI_COMM_NULL, .tp = MPI_COMM_NULL, .node = MPI_COMM_NULL,
                                     .size = 1, .dp_size = 1, .tp_size = 1, .node_size = 1};
     return &single;
 }

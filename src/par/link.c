@@ -1,4 +1,4 @@
-/* Ping-pong and exchange, timed by the slowest rank. */
+/* Ping-pong and exchange, timed until the last rank is done. */
 #include "dgm/link.h"
 
 #include "dgm/timer.h"
@@ -37,15 +37,6 @@ static dgm_err ping(const dgm_grid *grid, double *best)
     return DGM_OK;
 }
 
-/* Seconds of the slowest rank, the same on all. */
-static dgm_err slowest(const dgm_grid *grid, dgm_axis axis, double seconds, double *out)
-{
-    int64_t ns = (int64_t)(seconds * 1e9);
-    DGM_TRY(dgm_coll_max_counts(grid, axis, &ns, 1));
-    *out = (double)DGM_MAX(ns, 1) * 1e-9;
-    return DGM_OK;
-}
-
 static dgm_err exchange(const dgm_grid *grid, char *out, char *in, double *bytes_per_s)
 {
     int other = grid->size - 1 - grid->rank;
@@ -56,9 +47,9 @@ static dgm_err exchange(const dgm_grid *grid, char *out, char *in, double *bytes
         double start = dgm_timer_now();
         for (int k = 0; k < EXCHANGES && other != grid->rank; k++)
             DGM_TRY(dgm_mpi_exchange(grid->world, other, out, EXCHANGE_BYTES, other, in, EXCHANGE_BYTES));
-        DGM_TRY(slowest(grid, DGM_AXIS_WORLD, dgm_timer_now() - start, &seconds));
+        DGM_TRY(dgm_coll_span(grid, start, dgm_timer_now(), &seconds));
         *bytes_per_s = DGM_MAX(*bytes_per_s, (double)EXCHANGES * EXCHANGE_BYTES / seconds);
-        DGM_TRY(slowest(grid, DGM_AXIS_WORLD, dgm_timer_now() - began, &spent));
+        DGM_TRY(dgm_coll_span(grid, began, dgm_timer_now(), &spent));
     }
     return DGM_OK;
 }
@@ -80,11 +71,11 @@ dgm_err dgm_link_measure(const dgm_grid *grid, dgm_link *out)
 dgm_err dgm_link_allreduce(const dgm_grid *grid, float *x, int64_t n, double *seconds)
 {
     enum { PART = DGM_MPI_CHUNK / 4 * 64 };
-    DGM_TRY(dgm_coll_barrier(grid, DGM_AXIS_DP));
+    DGM_TRY(dgm_coll_barrier(grid, DGM_AXIS_WORLD));
     double start = dgm_timer_now();
     for (int64_t at = 0; at < n && grid->dp_size > 1; at += PART)
         DGM_MPI(MPI_Allreduce(MPI_IN_PLACE, x + at, (int)DGM_MIN(n - at, PART), MPI_FLOAT, MPI_SUM, grid->dp));
-    return slowest(grid, DGM_AXIS_DP, dgm_timer_now() - start, seconds);
+    return dgm_coll_span(grid, start, dgm_timer_now(), seconds);
 }
 
 void dgm_link_mpi_version(char *out, size_t bytes)

@@ -74,7 +74,7 @@ void *dgm_arena_alloc(dgm_arena *arena, int64_t bytes)
     while (c->used + bytes > c->size) {
         if (c->next == NULL) {
             c->next = chunk_create(DGM_MAX(arena->chunk_bytes, bytes));
-            if (c->next == NULL) dgm_error_die("out of memory for activations: lower --micro-batch-tokens (train) or --batch-tokens (translate, eval)");
+            if (c->next == NULL) dgm_error_die("out of memory for activations: lower --micro-batch-tokens (train, bench) or --batch-tokens (translate, eval)");
         }
         c->next->before = c->before + c->used;
         c = arena->current = c->next;
