@@ -144,7 +144,8 @@ fault batch-loss "the loss of a line depends on its place in the batch" cli_grid
 
 fault in-place "checkpoints are written in their place" cli_kills "" src/ckpt/ckpt.c 'p->partial = with_suffix(p->final, ".tmp")' 'p->partial = with_suffix(p->final, "")' \
     src/ckpt/ckpt.c 'bool replaces = dgm_io_exists(p->final);' 'bool replaces = false; if (dgm_io_exists(p->final)) return DGM_OK;'
-fault log-ahead "logs are not cut back" cli_kills "" src/cli/run_log.c 'json_integer_value(number) <= step' 'json_integer_value(number) <= step + 1'
+fault log-ahead "logs are not cut back" cli_kills "" src/cli/log_lines.c 'key / 2 <= step' 'key / 2 <= step + 1' src/cli/log_lines.c 'key / 2 > step' \
+    'key / 2 > step + 1'
 fault no-cleaning "what killed saves left stays" cli_kills "" src/ckpt/ckpt_folder.c 'return for_each_leftover(folder, ".tmp", dgm_io_remove_tree);' \
     'return folder == NULL ? for_each_leftover(folder, ".tmp", dgm_io_remove_tree) : DGM_OK;'
 
