@@ -18,6 +18,7 @@ warmup_steps = 5
 dropout = 0.1
 attention_dropout = 0.1
 activation_dropout = 0.1
+bpe_dropout = 0.1
 clip_norm = 1
 log_every = 1
 validate_every = 3

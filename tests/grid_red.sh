@@ -118,6 +118,8 @@ fault rank-dropout "dropout keyed with the rank" cli_grid cells src/model/transf
 fault place-dropout "dropout keyed with the place in the round" cli_grid cells src/data/batch.c 'sentence[s] = (uint32_t)order[k];' 'sentence[s] = (uint32_t)s;'
 fault rank-batches "batches that depend on the number of replicas" cli_grid cells src/data/loader.c \
     'n_tokens > l->options.batch_tokens)' 'n_tokens > l->options.batch_tokens - 16 * (l->options.n_replicas - 1))'
+fault rank-pieces "sentences cut into other pieces by each replica" cli_grid cells src/data/loader.c 'o->bpe_dropout, o->seed, 1,' \
+    'o->bpe_dropout, o->seed + (uint64_t)o->replica, 1,'
 fault text-differs "train prepares text otherwise than prepare" cli_grid cells src/cli/cmd_train.c 'options.out = dir;' 'options.out = dir; options.rules.max_ratio = 8;'
 
 # ---- going on ----

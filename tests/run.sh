@@ -16,8 +16,12 @@ export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_mpi_abort_print_st
 # Builds with sanitizers: what Open MPI does not release is not our leak; the leak checker itself dies now and then when it reads
 # the thread-local memory of Open MPI's threads as they end ("Tracer caught signal 11").
 export LSAN_OPTIONS="suppressions=$DGM_SRCDIR/tests/lsan.supp:print_suppressions=0:use_tls=0" UBSAN_OPTIONS=print_stacktrace=1
+# Tests run side by side; what mpirun keeps in its folder of sessions it may remove while another mpirun makes its own there.
+sessions=$(mktemp -d "${TMPDIR:-/tmp}/dgm_mpi_XXXXXX") || exit 1
+trap 'rm -rf "$sessions"' EXIT
+export OMPI_MCA_orte_tmpdir_base="$sessions"
 case $name in
-mpi_*) exec "${MPIRUN:-mpirun}" -n 4 "$test" "$@" ;;
-*.sh) exec sh "$test" "$@" ;;
-*) exec "$test" "$@" ;;
+mpi_*) "${MPIRUN:-mpirun}" -n 4 "$test" "$@" ;;
+*.sh) sh "$test" "$@" ;;
+*) "$test" "$@" ;;
 esac

@@ -35,4 +35,12 @@ typedef void (*dgm_bpe_tracer)(void *context, int64_t rank, const int32_t *piece
  * `tracer` (may be NULL) sees the pieces after each merge. */
 dgm_err dgm_bpe_apply(const dgm_bpe *bpe, dgm_bpe_work *work, int32_t *word, int64_t *n, dgm_bpe_tracer tracer, void *context);
 
+/* Whether a merge that could be made now is left out of this step's choice. */
+typedef bool (*dgm_bpe_dropper)(void *context);
+
+/* dgm_bpe_apply with merges left out (Provilkov et al. 2020, Algorithm 1): each time, the best of the possible merges that `drop`
+ * leaves is made, until it leaves none.  `drop` is asked about the possible merges from the best on (of one rank from left to right)
+ * until it leaves one, and about all of them afresh after each merge. */
+dgm_err dgm_bpe_apply_dropping(const dgm_bpe *bpe, dgm_bpe_work *work, int32_t *word, int64_t *n, dgm_bpe_dropper drop, void *context);
+
 #endif

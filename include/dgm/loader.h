@@ -18,6 +18,7 @@ typedef struct {
     uint64_t seed;
     int64_t batch_tokens;       /* target tokens of a global batch */
     int64_t micro_batch_tokens; /* rows of a round on the larger side; 0: no limit */
+    double bpe_dropout;         /* rate, in [0, 1); a sentence that it would make longer than DATA's max_length stays as encoded */
     int virtual_dp;             /* leaves of a global batch, a power of two */
     int replica, n_replicas;    /* this one, of how many: at most virtual_dp */
 } dgm_loader_options;

@@ -14,7 +14,8 @@ typedef enum { /* the numbers are part of every model's identity: never change o
     DGM_RNG_SAMPLE = 4,
     DGM_RNG_BOOTSTRAP = 5,
     DGM_RNG_CORPUS = 6,
-    DGM_RNG_TEST = 7
+    DGM_RNG_TEST = 7,
+    DGM_RNG_BPE_DROPOUT = 8
 } dgm_rng_purpose;
 
 typedef struct { uint32_t key[2]; } dgm_rng;

@@ -17,6 +17,7 @@ typedef enum { DGM_BEST_BY_NLL, DGM_BEST_BY_BLEU } dgm_best_by;
 typedef struct {
     dgm_train_options update;
     int64_t batch_tokens, micro_batch_tokens;
+    double bpe_dropout;
     int64_t max_steps, max_epochs; /* 0 epochs: no limit */
     int64_t log_every, validate_every, bleu_every, checkpoint_every; /* steps; bleu_every counts validations, 0: never */
     int64_t trace_every;           /* updates per line of trace.jsonl; 0: no trace */

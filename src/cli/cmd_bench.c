@@ -109,6 +109,7 @@ static dgm_err make_trainer(bench *b)
     dgm_loader_options loader = {.seed = b->settings.update.seed,
                                  .batch_tokens = b->settings.batch_tokens,
                                  .micro_batch_tokens = b->settings.micro_batch_tokens,
+                                 .bpe_dropout = b->settings.bpe_dropout,
                                  .virtual_dp = b->settings.update.virtual_dp,
                                  .replica = b->grid->dp_rank,
                                  .n_replicas = b->grid->dp_size};

@@ -27,6 +27,7 @@ const dgm_option dgm_train_update_options[] = {
     {"dropout", DGM_OPTION_REAL, "0.1", 0, 0.95, NULL, "P", "of embeddings and of what sublayers add"},
     {"attention_dropout", DGM_OPTION_REAL, "0", 0, 0.95, NULL, "P", "of attention weights"},
     {"activation_dropout", DGM_OPTION_REAL, "0", 0, 0.95, NULL, "P", "inside the feed-forward layers"},
+    {"bpe_dropout", DGM_OPTION_REAL, "0", 0, 0.95, NULL, "P", "of merges, each time a training sentence is seen (Provilkov et al. 2020)"},
     {"label_smoothing", DGM_OPTION_REAL, "0.1", 0, 0.99, NULL, "E", "weight of the uniform distribution"},
     {"optimizer", DGM_OPTION_CHOICE, "adam", 0, 0, "adam|adamw|sgd", NULL, "update rule"},
     {"beta1", DGM_OPTION_REAL, "0.9", 0, 0.999999, NULL, "B", "adam, adamw: decay of the first moment"},
@@ -103,6 +104,7 @@ dgm_err dgm_train_settings_read(const dgm_config *config, int64_t d_model, dgm_t
 {
     dgm_train_settings s = {.batch_tokens = dgm_config_int(config, "batch_tokens"),
                             .micro_batch_tokens = dgm_config_int(config, "micro_batch_tokens"),
+                            .bpe_dropout = dgm_config_real(config, "bpe_dropout"),
                             .max_steps = dgm_config_int(config, "max_steps"),
                             .max_epochs = dgm_config_int(config, "max_epochs"),
                             .log_every = dgm_config_int(config, "log_every"),

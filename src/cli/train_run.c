@@ -82,6 +82,7 @@ static dgm_err make_trainer(dgm_train_run *run)
     dgm_loader_options loader = {.seed = run->settings.update.seed,
                                  .batch_tokens = run->settings.batch_tokens,
                                  .micro_batch_tokens = run->settings.micro_batch_tokens,
+                                 .bpe_dropout = run->settings.bpe_dropout,
                                  .virtual_dp = run->settings.update.virtual_dp,
                                  .replica = run->grid->dp_rank,
                                  .n_replicas = run->grid->dp_size};

@@ -185,33 +185,90 @@ static void show(const dgm_bpe_work *work, const int32_t *word, int32_t rank, dg
     tracer(context, rank, work->snapshot, n);
 }
 
+/* Links the pieces of a word and queues every merge of two neighbours. */
+static int64_t begin(const dgm_bpe *bpe, const dgm_bpe_work *work, const int32_t *word, int32_t n)
+{
+    int32_t *links = work->links; /* links[2 i]: next live piece or -1; links[2 i + 1]: the one before */
+    int64_t queued = 0;
+    for (int32_t i = 0; i < n; i++) {
+        links[2 * i] = i + 1 < n ? i + 1 : -1;
+        links[2 * i + 1] = i - 1;
+        if (i + 1 < n) consider(bpe, word, i, i + 1, work->queue, &queued);
+    }
+    return queued;
+}
+
+/* Whether a queued merge can still be made: the pieces at its place are its own. */
+static bool is_possible(const dgm_bpe *bpe, const dgm_bpe_work *work, const int32_t *word, uint64_t key)
+{
+    const dgm_merge *m = &bpe->merges[key >> 32];
+    int32_t at = (int32_t)(uint32_t)key, next = work->links[2 * at];
+    return word[at] == m->left && next >= 0 && word[next] == m->right;
+}
+
+static void make(const dgm_bpe *bpe, const dgm_bpe_work *work, int32_t *word, uint64_t key, int64_t *queued)
+{
+    int32_t *links = work->links, at = (int32_t)(uint32_t)key, next = links[2 * at], after = links[2 * next], before = links[2 * at + 1];
+    word[at] = bpe->joined[key >> 32];
+    word[next] = -1; /* gone */
+    links[2 * at] = after;
+    if (after >= 0) links[2 * after + 1] = at;
+    if (before >= 0) consider(bpe, word, before, at, work->queue, queued);
+    if (after >= 0) consider(bpe, word, at, after, work->queue, queued);
+}
+
+static int64_t gather_live(const dgm_bpe_work *work, int32_t *word)
+{
+    int64_t n = 0;
+    for (int32_t at = 0; at >= 0; at = work->links[2 * at]) word[n++] = word[at];
+    return n;
+}
+
+static dgm_err check_word(const dgm_bpe *bpe, dgm_bpe_work *work, int64_t n, bool *is_whole)
+{
+    *is_whole = n < 2 || bpe->n == 0;
+    if (*is_whole) return DGM_OK;
+    if (n > INT32_MAX / 4) return DGM_FAIL(DGM_ERR_INPUT, "a word of %lld characters", (long long)n);
+    return work_reserve(work, n);
+}
+
 dgm_err dgm_bpe_apply(const dgm_bpe *bpe, dgm_bpe_work *work, int32_t *word, int64_t *n, dgm_bpe_tracer tracer, void *context)
 {
-    if (*n < 2 || bpe->n == 0) return DGM_OK;
-    if (*n > INT32_MAX / 4) return DGM_FAIL(DGM_ERR_INPUT, "a word of %lld characters", (long long)*n);
-    DGM_TRY(work_reserve(work, *n));
-    int32_t *links = work->links, end = (int32_t)*n; /* links[2 i]: next live piece or -1; links[2 i + 1]: the one before */
-    int64_t queued = 0;
-    for (int32_t i = 0; i < end; i++) {
-        links[2 * i] = i + 1 < end ? i + 1 : -1;
-        links[2 * i + 1] = i - 1;
-        if (i + 1 < end) consider(bpe, word, i, i + 1, work->queue, &queued);
-    }
+    bool is_whole;
+    DGM_TRY(check_word(bpe, work, *n, &is_whole));
+    if (is_whole) return DGM_OK;
+    int64_t queued = begin(bpe, work, word, (int32_t)*n);
     while (queued > 0) {
         uint64_t best = queue_pop(work->queue, &queued);
-        int32_t rank = (int32_t)(best >> 32), at = (int32_t)(uint32_t)best, next = links[2 * at];
-        const dgm_merge *m = &bpe->merges[rank];
-        if (word[at] != m->left || next < 0 || word[next] != m->right) continue;
-        int32_t after = links[2 * next], before = links[2 * at + 1];
-        word[at] = bpe->joined[rank];
-        word[next] = -1; /* gone */
-        links[2 * at] = after;
-        if (after >= 0) links[2 * after + 1] = at;
-        if (before >= 0) consider(bpe, word, before, at, work->queue, &queued);
-        if (after >= 0) consider(bpe, word, at, after, work->queue, &queued);
-        if (tracer != NULL) show(work, word, rank, tracer, context);
+        if (!is_possible(bpe, work, word, best)) continue;
+        make(bpe, work, word, best, &queued);
+        if (tracer != NULL) show(work, word, (int32_t)(best >> 32), tracer, context);
     }
-    *n = 0;
-    for (int32_t at = 0; at >= 0; at = links[2 * at]) word[(*n)++] = word[at];
+    *n = gather_live(work, word);
+    return DGM_OK;
+}
+
+dgm_err dgm_bpe_apply_dropping(const dgm_bpe *bpe, dgm_bpe_work *work, int32_t *word, int64_t *n, dgm_bpe_dropper drop, void *context)
+{
+    bool is_whole;
+    DGM_TRY(check_word(bpe, work, *n, &is_whole));
+    if (is_whole) return DGM_OK;
+    int64_t queued = begin(bpe, work, word, (int32_t)*n);
+    uint64_t *dropped = work->queue + 3 * work->capacity; /* merges left out wait at the end of the queue's room, dropped[-1] the first */
+    int64_t n_dropped = 0;
+    while (queued > 0) {
+        uint64_t best = queue_pop(work->queue, &queued);
+        if (!is_possible(bpe, work, word, best)) continue;
+        if (drop(context)) {
+            dropped[-++n_dropped] = best;
+            continue;
+        }
+        make(bpe, work, word, best, &queued);
+        for (; n_dropped > 0; n_dropped--) { /* they may be made again; one moves down, so nothing is overwritten */
+            uint64_t key = dropped[-n_dropped];
+            queue_push(work->queue, &queued, key);
+        }
+    }
+    *n = gather_live(work, word);
     return DGM_OK;
 }

@@ -5,6 +5,7 @@
  * A batch is copied out of its window, so that it may go over the end of a window, or of many where the data are few. */
 #include "dgm/loader.h"
 
+#include "dgm/bpe_dropout.h"
 #include "dgm/rng.h"
 #include "dgm/tree.h"
 
@@ -34,6 +35,9 @@ struct dgm_loader {
     int32_t *ids;
     int64_t ids_room;
     dgm_batch_builder *builder;
+
+    dgm_bpe_dropout *src_dropout, *tgt_dropout; /* NULL: sentences stay as encoded */
+    dgm_ids cut;                                /* a sentence cut anew: source, then target */
 };
 
 enum { MAX_FIRST_ROOM = 1 << 20 };
@@ -57,11 +61,22 @@ static dgm_err check(const dgm_dataset *data, const dgm_loader_options *o)
         return DGM_FAIL(DGM_ERR_USAGE, "micro_batch_tokens is %lld, expected 0 (no limit) or more", (long long)o->micro_batch_tokens);
     if (o->virtual_dp < 1 || (o->virtual_dp & (o->virtual_dp - 1)) != 0)
         return DGM_FAIL(DGM_ERR_USAGE, "virtual_dp is %d, expected a power of two", o->virtual_dp);
+    if (!(o->bpe_dropout >= 0 && o->bpe_dropout < 1)) return DGM_FAIL(DGM_ERR_USAGE, "bpe_dropout is %g, expected 0 to 1", o->bpe_dropout);
+    if (o->bpe_dropout > 0 && dgm_dataset_tokenizer(data, DGM_SIDE_SRC) == NULL)
+        return DGM_FAIL(DGM_ERR_USAGE, "bpe_dropout = %g with generated sentences, which have no pieces: expected 0, or --data", o->bpe_dropout);
     if (o->n_replicas < 1 || o->n_replicas > o->virtual_dp)
         return DGM_FAIL(DGM_ERR_USAGE, "%d replicas, expected 1 to virtual_dp, which is %d", o->n_replicas, o->virtual_dp);
     if (o->replica < 0 || o->replica >= o->n_replicas) return DGM_FAIL(DGM_ERR_USAGE, "replica %d of %d", o->replica, o->n_replicas);
     if (dgm_dataset_train_totals(data)->n_pairs < 1) return DGM_FAIL(DGM_ERR_INPUT, "there is no sentence to train on");
     return DGM_OK;
+}
+
+static dgm_err make_dropout(dgm_loader *l)
+{
+    const dgm_loader_options *o = &l->options;
+    if (o->bpe_dropout == 0) return DGM_OK;
+    DGM_TRY(dgm_bpe_dropout_create(dgm_dataset_tokenizer(l->data, DGM_SIDE_SRC), o->bpe_dropout, o->seed, 0, &l->src_dropout));
+    return dgm_bpe_dropout_create(dgm_dataset_tokenizer(l->data, DGM_SIDE_TGT), o->bpe_dropout, o->seed, 1, &l->tgt_dropout);
 }
 
 dgm_err dgm_loader_create(const dgm_dataset *dataset, const dgm_loader_options *options, dgm_loader **out)
@@ -81,6 +96,7 @@ dgm_err dgm_loader_create(const dgm_dataset *dataset, const dgm_loader_options *
         goto fail;
     }
     DGM_GOTO(dgm_batch_builder_create(&l->builder));
+    DGM_GOTO(make_dropout(l));
     int64_t usual = DGM_MIN(options->batch_tokens, MAX_FIRST_ROOM); /* steps of the usual size then take no memory */
     DGM_GOTO(grow((void **)&l->batch, &l->batch_room, usual / 4, sizeof *l->batch));
     DGM_GOTO(grow((void **)&l->ids, &l->ids_room, 3 * usual, sizeof *l->ids));
@@ -94,6 +110,9 @@ fail:
 void dgm_loader_destroy(dgm_loader *l)
 {
     if (l == NULL) return;
+    dgm_ids_fini(&l->cut);
+    dgm_bpe_dropout_destroy(l->tgt_dropout);
+    dgm_bpe_dropout_destroy(l->src_dropout);
     dgm_batch_builder_destroy(l->builder);
     free(l->ids);
     free(l->batch);
@@ -159,6 +178,21 @@ static dgm_err load_window(dgm_loader *l, int64_t epoch, int64_t position)
     return DGM_OK;
 }
 
+/* A sentence as this epoch has it; valid until the next one. */
+static dgm_err cut_anew(dgm_loader *l, dgm_loader_state at, dgm_pair *p)
+{
+    int64_t most = dgm_dataset_max_length(l->data);
+    if (l->src_dropout == NULL) return DGM_OK;
+    dgm_ids_clear(&l->cut);
+    DGM_TRY(dgm_bpe_dropout_apply(l->src_dropout, at.epoch, at.position, p->src, p->n_src, &l->cut));
+    int64_t n_src = l->cut.n;
+    DGM_TRY(dgm_bpe_dropout_apply(l->tgt_dropout, at.epoch, at.position, p->tgt, p->n_tgt, &l->cut));
+    int64_t n_tgt = l->cut.n - n_src;
+    if (n_src > most || n_tgt > most) return DGM_OK;
+    *p = (dgm_pair){l->cut.ids, l->cut.ids + n_src, (int32_t)n_src, (int32_t)n_tgt};
+    return DGM_OK;
+}
+
 /* The ids are kept at their place in l->ids, as the block may still move. */
 static dgm_err take(dgm_loader *l, const dgm_pair *p, int64_t n_taken, int64_t n_ids)
 {
@@ -177,12 +211,13 @@ dgm_err dgm_loader_next(dgm_loader *l, dgm_step_batch *out)
     int64_t n = 0, n_ids = 0, n_tokens = 0;
     for (;;) {
         DGM_TRY(load_window(l, next.epoch, next.position));
-        const dgm_pair *p = &l->pairs[l->order[next.position - l->window_first]];
-        n_tokens += (int64_t)p->n_tgt + 1;
+        dgm_pair p = l->pairs[l->order[next.position - l->window_first]];
+        DGM_TRY(cut_anew(l, next, &p));
+        n_tokens += (int64_t)p.n_tgt + 1;
         if (n > 0 && n_tokens > l->options.batch_tokens) break;
-        DGM_TRY(take(l, p, n, n_ids));
+        DGM_TRY(take(l, &p, n, n_ids));
         n++;
-        n_ids += (int64_t)p->n_src + p->n_tgt;
+        n_ids += (int64_t)p.n_src + p.n_tgt;
         if (++next.position == dgm_dataset_train_totals(l->data)->n_pairs) next = (dgm_loader_state){next.epoch + 1, 0};
     }
     const int32_t *at = l->ids;

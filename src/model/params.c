@@ -2,6 +2,7 @@
  * advances the global block number, and those of this rank are given a place. */
 #include "dgm/params.h"
 
+#include "dgm/pages.h"
 #include "dgm/rng.h"
 
 #include <math.h>
@@ -250,9 +251,8 @@ void dgm_params_destroy(dgm_params *params)
 dgm_err dgm_params_alloc(const dgm_params *params, float **out)
 {
     size_t bytes = (size_t)DGM_MAX(params->n_floats, ALIGN_FLOATS) * sizeof(float);
-    float *flat = aligned_alloc(64, bytes);
+    float *flat = dgm_pages_calloc(bytes);
     if (flat == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "block of %lld parameters", (long long)params->n_floats);
-    memset(flat, 0, bytes);
     *out = flat;
     return DGM_OK;
 }

@@ -8,15 +8,15 @@
 
 #include "build_config.h"
 
+#include "dgm/pages.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* Words of 32 bits.  A slab of a panel is at most SLAB_WORDS long; a strip stays in the L2 cache, the whole operand in L3. */
-enum { HUGE_PAGE = 2 << 20 };
 enum { SLAB_WORDS = 2048, STRIP_WORDS = 160 << 10, WHOLE_WORDS = (1 << 20) + (128 << 10), PANELS_AT_ONCE = 8 };
 
 /* Rows of a are read where they are if the lines that a tile walks along at the same time lie in this many sets of the L1 cache or more, of its 64 (so
@@ -102,10 +102,8 @@ static uint32_t *panels_memory(int n_threads)
     if (made_for < n_threads) {
         free(memory);
         size_t bytes = ((size_t)WHOLE_WORDS + (size_t)n_threads * STRIP_WORDS) * sizeof *memory;
-        bytes = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-        memory = aligned_alloc(HUGE_PAGE, bytes);
+        memory = dgm_pages_alloc(bytes);
         if (memory == NULL) dgm_error_fatal(__FILE__, __LINE__, "memory for the panels of a product");
-        (void)madvise(memory, bytes, MADV_HUGEPAGE); /* advice: its refusal changes speed only */
         made_for = n_threads;
     }
     return memory;

@@ -3,6 +3,7 @@
 #include "dgm/reduce.h"
 
 #include "dgm/elem.h"
+#include "dgm/pages.h"
 #include "mpi_call.h"
 
 #include <limits.h>
@@ -57,7 +58,7 @@ static dgm_err make_rounds(dgm_reducer *r)
     r->chunk = DGM_MAX(CHUNK_MIN, DGM_MIN(CHUNK_MAX, WORKSPACE_MAX / (WINDOW * r->n_nodes)));
     r->max_requests = r->n_nodes + DGM_TREE_MAX_NODES * r->at.size;
     r->first_round = calloc((size_t)r->n_buckets + 1, sizeof *r->first_round);
-    r->workspace = malloc((size_t)(WINDOW * r->n_nodes * r->chunk) * sizeof *r->workspace);
+    r->workspace = dgm_pages_alloc((size_t)(WINDOW * r->n_nodes * r->chunk) * sizeof *r->workspace);
     r->request = malloc((size_t)(WINDOW * r->max_requests) * sizeof *r->request);
     if (r->first_round == NULL || r->workspace == NULL || r->request == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "reduction of gradients");
     for (int b = 0; b < r->n_buckets; b++) {

@@ -1,6 +1,8 @@
 /* The slice is walked block by block, because a block's role says whether it decays and whether it is trained at all. */
 #include "dgm/optimizer.h"
 
+#include "dgm/pages.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,8 +24,8 @@ dgm_err dgm_optimizer_init(const dgm_optimizer_options *options, const dgm_range
     int64_t n = 0;
     for (int i = 0; i < n_ranges; i++) n += ranges[i].hi - ranges[i].lo;
     o.ranges = malloc((size_t)DGM_MAX(n_ranges, 1) * sizeof *o.ranges);
-    o.m = calloc((size_t)DGM_MAX(n, 1), sizeof *o.m);
-    if (options->kind != DGM_OPTIMIZER_SGD) o.v = calloc((size_t)DGM_MAX(n, 1), sizeof *o.v);
+    o.m = dgm_pages_calloc((size_t)DGM_MAX(n, 1) * sizeof *o.m);
+    if (options->kind != DGM_OPTIMIZER_SGD) o.v = dgm_pages_calloc((size_t)DGM_MAX(n, 1) * sizeof *o.v);
     if (o.ranges == NULL || o.m == NULL || (options->kind != DGM_OPTIMIZER_SGD && o.v == NULL)) {
         dgm_optimizer_fini(&o);
         return DGM_FAIL(DGM_ERR_NOMEM, "optimizer moments of %lld parameters", (long long)n);

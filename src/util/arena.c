@@ -1,10 +1,11 @@
 /* Chunks form a list in the order they were made; `current` moves along it.  What does not fit behind the current chunk's blocks goes to the next one, so
  * that several chunks waste their ends, and more with every turn of another size: a reset makes one chunk of them, a little larger than the
- * largest turn.  A loop whose largest turn has been seen allocates no more.  Chunks are 2 MiB aligned and advised for huge pages. */
+ * largest turn.  A loop whose largest turn has been seen allocates no more.  Chunks are whole huge pages. */
 #include "dgm/arena.h"
 
+#include "dgm/pages.h"
+
 #include <stdlib.h>
-#include <sys/mman.h>
 
 enum { ALIGN = 64 };
 static const int64_t HUGE_PAGE = 2 << 20;
@@ -27,12 +28,11 @@ static chunk *chunk_create(int64_t bytes)
     chunk *c = calloc(1, sizeof *c);
     if (c == NULL) return NULL;
     c->size = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
-    c->data = aligned_alloc((size_t)HUGE_PAGE, (size_t)c->size);
+    c->data = dgm_pages_alloc((size_t)c->size);
     if (c->data == NULL) {
         free(c);
         return NULL;
     }
-    (void)madvise(c->data, (size_t)c->size, MADV_HUGEPAGE); /* advice: its refusal changes speed only */
     return c;
 }
 
