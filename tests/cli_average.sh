@@ -21,6 +21,17 @@ average 0 --out turned b a
 same mean turned "two may be given in either order"
 average 2 a b
 says '--out'
+says 'another training' 0
+"$make" s1 1 16 tok '{"step":1,"data":"d","experiment":{"seed":1,"dropout":0.1}}'
+"$make" s2 2 16 tok '{"step":2,"data":"d","experiment":{"seed":1,"dropout":0.1,"bpe_dropout":0}}'
+"$make" s3 3 16 tok '{"step":2,"data":"d","experiment":{"seed":2,"dropout":0.1}}'
+"$make" s4 4 16 tok '{"step":2,"data":"e","experiment":{"seed":1,"dropout":0.1}}'
+average 0 --out mean s1 s2
+says 'another training' 0
+average 0 --out mean s1 s2 s3
+says 's3 is of another training than s1 (their "seed" differ)'
+average 0 --out mean s1 s4
+says 's4 is of another training than s1 (their "data" differ)'
 average 2 --out x
 says 'name the checkpoints or model files'
 average 3 --out x a other

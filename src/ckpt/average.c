@@ -2,8 +2,10 @@
 #include "dgm/average.h"
 
 #include "dgm/ckpt.h"
+#include "dgm/log.h"
 #include "dgm/model_file.h"
 
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +23,38 @@ static dgm_err check_alike(const dgm_model_file *first, const dgm_model_file *ot
                     differ, dgm_model_file_path(first));
 }
 
+/* The name of something in which two trainings differ, data, first model or a setting; NULL: nothing that is said. */
+static const char *training_apart(const json_t *a, const json_t *b)
+{
+    static const char *const parts[] = {"data", "init"};
+    const json_t *ours = json_object_get(a, "experiment"), *theirs = json_object_get(b, "experiment");
+    const char *name;
+    json_t *value;
+    for (int i = 0; i < 2; i++) {
+        const json_t *one = json_object_get(a, parts[i]), *other = json_object_get(b, parts[i]);
+        if (one != other && (one == NULL || other == NULL || !json_equal(one, other))) return parts[i];
+    }
+    json_object_foreach((json_t *)ours, name, value)
+    {
+        const json_t *other = json_object_get(theirs, name);
+        if (other != NULL && !json_equal(value, other)) return name;
+    }
+    return NULL;
+}
+
+/* Models of two trainings lie apart, and what lies between them is rarely a model; but whoever averages fine-tuned models knows what they do. */
+static void warn_if_apart(const dgm_model_file *first, const dgm_model_file *other)
+{
+    const char *a = dgm_model_file_strings(first)->training, *b = dgm_model_file_strings(other)->training;
+    json_t *one = a != NULL ? json_loads(a, 0, NULL) : NULL, *two = b != NULL ? json_loads(b, 0, NULL) : NULL;
+    const char *what = one != NULL && two != NULL ? training_apart(one, two) : NULL;
+    if (what != NULL)
+        dgm_log(DGM_LOG_WARN, "%s is of another training than %s (their \"%s\" differ): the mean of two trainings is rarely a good model",
+                dgm_model_file_path(other), dgm_model_file_path(first), what);
+    json_decref(one);
+    json_decref(two);
+}
+
 /* Checkpoints are looked at whole before they count; one without DONE is none. */
 static dgm_err open_models(const char *const *models, int n, dgm_model_file **files)
 {
@@ -29,6 +63,7 @@ static dgm_err open_models(const char *const *models, int n, dgm_model_file **fi
         DGM_TRY(dgm_model_file_open(models[i], &files[i]));
         DGM_TRY(dgm_model_file_verify(files[i]));
         DGM_TRY(check_alike(files[0], files[i]));
+        warn_if_apart(files[0], files[i]);
     }
     return DGM_OK;
 }
