@@ -239,40 +239,47 @@ static bool is_default(const dgm_config *config, const char *name)
     return false;
 }
 
+/* Settings that later versions brought are written where they are not at their default: models trained without them keep their bytes. */
+static bool is_written(const dgm_config *config, const char *name) { return strcmp(name, "bpe_dropout") != 0 || !is_default(config, name); }
+
+static bool is_cosine(const dgm_config *config) { return strcmp(dgm_config_text(config, "schedule"), "cosine") == 0; }
+
 json_t *dgm_train_experiment(const dgm_config *config, bool from_init)
 {
     json_t *object = json_object();
-    bool cosine = strcmp(dgm_config_text(config, "schedule"), "cosine") == 0;
     int first = from_init ? 1 : 0; /* the architecture is then the model's, whatever the settings say */
     for (int t = first; t < 2 && object != NULL; t++)
         for (const dgm_option *o = experiment_tables[t]; o->name != NULL; o++)
-            if (decides(o->name, cosine) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
+            if (decides(o->name, is_cosine(config)) && is_written(config, o->name) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
                 json_decref(object);
                 return NULL;
             }
     return object;
 }
 
-dgm_err dgm_train_experiment_check(const dgm_config *config, bool from_init, const json_t *saved, const char *where)
+/* One setting against what the checkpoint says of it. */
+static dgm_err check_setting(const dgm_config *config, const dgm_option *option, const json_t *saved, const char *where)
 {
-    json_t *now = dgm_train_experiment(config, from_init), *value;
-    if (now == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "settings");
-    dgm_err err = DGM_OK;
     const size_t shown = JSON_ENCODE_ANY | JSON_REAL_PRECISION(12);
-    const char *name;
-    json_object_foreach(now, name, value)
-    {
-        if (err != DGM_OK) break;
-        json_t *before = value_before(saved, name);
-        bool same = before != NULL ? json_equal(value, before) : is_default(config, name); /* older than the setting */
-        char *was = before != NULL ? json_dumps(before, shown) : NULL, *is = json_dumps(value, shown);
-        if (!same)
-            err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained with %s = %s, not %s: give the same settings to go on, or another --out to begin anew",
-                           where, name, was ? was : "(unset)", is ? is : "?");
+    json_t *before = value_before(saved, option->name), *now = value_of(config, option);
+    bool same = before != NULL ? json_equal(now, before) : is_default(config, option->name); /* older than the setting */
+    dgm_err err = DGM_OK;
+    if (!same) {
+        char *was = before != NULL ? json_dumps(before, shown) : option->fallback != NULL ? strdup(option->fallback) : NULL, *is = json_dumps(now, shown);
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s was trained with %s = %s, not %s: give the same settings to go on, or another --out to begin anew", where,
+                       option->name, was != NULL ? was : "(unset)", is != NULL ? is : "?");
         free(was);
         free(is);
-        json_decref(before);
     }
     json_decref(now);
+    json_decref(before);
     return err;
+}
+
+dgm_err dgm_train_experiment_check(const dgm_config *config, bool from_init, const json_t *saved, const char *where)
+{
+    for (int t = from_init ? 1 : 0; t < 2; t++)
+        for (const dgm_option *o = experiment_tables[t]; o->name != NULL; o++)
+            if (decides(o->name, is_cosine(config))) DGM_TRY(check_setting(config, o, saved, where));
+    return DGM_OK;
 }
