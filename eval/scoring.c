@@ -29,12 +29,13 @@ void dgm_text_counts_fini(dgm_text_counts *counts)
     for (int m = 0; m < DGM_N_METRICS; m++) dgm_metric_counts_fini(&counts->counts[m]);
 }
 
-/* A hundred lines that end in " ." are hardly text as people write it. */
+/* A hundred lines that end in " ." are hardly text as people write it; whoever asks for no tokenizer says that they are not. */
 static void warn_if_tokenized(const dgm_scoring *s, const dgm_lines *hyp)
 {
     bool bleu = false;
     int64_t n = 0;
-    for (int m = 0; m < s->choice.n_metrics; m++) bleu |= s->choice.metric[m].kind == DGM_METRIC_BLEU;
+    for (int m = 0; m < s->choice.n_metrics; m++)
+        bleu |= s->choice.metric[m].kind == DGM_METRIC_BLEU && s->choice.metric[m].bleu.tokenizer != DGM_MT_TOKENIZER_NONE;
     if (!bleu || s->choice.force) return;
     for (int64_t i = 0; i < hyp->n; i++) {
         size_t bytes = hyp->line[i].n_bytes;

@@ -76,6 +76,8 @@ score 0 --hyp tokenized --ref tokenized
 says 'tokenized: 100 lines end in a full stop set apart'
 score 0 --hyp tokenized --ref tokenized --force
 equal "$(cat err)" '' "no warning with --force"
+score 0 --hyp tokenized --ref tokenized --tokenize none
+equal "$(cat err)" '' "nor for text that is said to be tokenized"
 score 0 --hyp tokenized --ref tokenized --metrics chrf ter
 equal "$(cat err)" '' "no warning where BLEU is not asked for"
 
