@@ -38,6 +38,10 @@ cp text/valid.en val.en && cp text/valid.wld val.de && cp text/test.en test.en &
 cp test.en other.hyp.de # another system's translations
 rm -r text && zstd -q --rm train.en train.de val.en val.de test.en test.de
 
+mkdir tok
+for part in train val; do for l in en de; do cp $part.$l.zst tok/$part.lc.norm.tok.$l.zst; done; done
+for l in en de; do cp test.$l.zst tok/test_2016_flickr.lc.norm.tok.$l.zst; done
+
 # ---- the commands ----
 
 # Lines of ```sh blocks.
