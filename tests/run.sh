@@ -18,6 +18,7 @@ export OMPI_MCA_btl_vader_single_copy_mechanism=none OMPI_MCA_mpi_abort_print_st
 export LSAN_OPTIONS="suppressions=$DGM_SRCDIR/tests/lsan.supp:print_suppressions=0:use_tls=0" UBSAN_OPTIONS=print_stacktrace=1
 # Tests run side by side; what mpirun keeps in its folder of sessions it may remove while another mpirun makes its own there.
 sessions=$(mktemp -d "${TMPDIR:-/tmp}/dgm_mpi_XXXXXX") || exit 1
+chmod 1777 "$sessions" # for tests that become another user
 trap 'rm -rf "$sessions"' EXIT
 export OMPI_MCA_orte_tmpdir_base="$sessions"
 case $name in
