@@ -13,6 +13,11 @@ sort out >names && printf 'h1\nh2\n' >want
 same names want "they have names of their own"
 left() { ip netns list | grep -c "^dgm$1-"; }
 
+if [ "$(env -u OMP_NUM_THREADS nproc)" -gt 1 ]; then
+    OMP_NUM_THREADS=1 runs 0 $hosts 2 none grep Cpus_allowed_list /proc/self/status
+    equal "$(sort -u out | wc -l)" 2 "each on a core of its own"
+fi
+
 runs 2 $hosts 2 fast hostname
 says "expected none, Ngbit or Nmbit"
 for wrong in "0 1gbit" "x 1gbit" "-1 none" "255 none"; do

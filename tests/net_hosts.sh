@@ -67,7 +67,7 @@ limit() { # limit NAMESPACE DEVICE
 make_netns $prefix-switch
 ip -n $prefix-switch link add br0 type bridge 2>"$dir/err" || skip "bridge: $(cat "$dir/err")"
 ip -n $prefix-switch link set br0 up
-cores=$(nproc)
+cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc) # which obeys them
 list=''
 for i in $(seq "$n_hosts"); do
     make_netns $prefix-h"$i"
