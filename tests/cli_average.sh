@@ -28,6 +28,12 @@ says 'another training' 0
 "$make" s4 4 16 tok '{"step":2,"data":"e","experiment":{"seed":1,"dropout":0.1}}'
 average 0 --out mean s1 s2
 says 'another training' 0
+"$make" s5 5 16 tok '{"step":2,"data":"d","experiment":{"seed":1,"dropout":0.1,"bpe_dropout":0.1}}'
+for pair in "s1 s5" "s5 s1"; do
+    # shellcheck disable=SC2086 # words
+    average 0 --out mean $pair
+    says 'their "bpe_dropout" differ'
+done
 average 0 --out mean s1 s2 s3
 says 's3 is of another training than s1 (their "seed" differ)'
 average 0 --out mean s1 s4

@@ -101,6 +101,8 @@ if command -v taskset >/dev/null; then
 fi
 
 # What is refused.
+runs 2 "$dragoman" bench $small --bpe-dropout 0.1
+says 'bpe_dropout = 0.1 with generated sentences'
 runs 2 "$dragoman" bench --steps 0
 says "from 1 to"
 runs 2 "$dragoman" bench $small --step 2

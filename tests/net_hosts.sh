@@ -100,6 +100,7 @@ i=\${host#h}
 set_of_cores=
 for r in \$(seq $RANKS_PER_HOST); do set_of_cores=\$set_of_cores,\$((((i - 1) * $RANKS_PER_HOST + r - 1) % $cores)); done
 export TMPDIR=$dir/\$host
+unset OMPI_MCA_orte_tmpdir_base
 exec nsenter -t "\$(cat $dir/\$host/pid)" -n -u taskset -c "\${set_of_cores#,}" sh -c "\$*"
 END
 chmod +x "$dir/agent"

@@ -20,6 +20,7 @@ export LSAN_OPTIONS="suppressions=$DGM_SRCDIR/tests/lsan.supp:print_suppressions
 sessions=$(mktemp -d "${TMPDIR:-/tmp}/dgm_mpi_XXXXXX") || exit 1
 chmod 1777 "$sessions" # for tests that become another user
 trap 'rm -rf "$sessions"' EXIT
+trap 'exit 143' HUP INT TERM
 export OMPI_MCA_orte_tmpdir_base="$sessions"
 case $name in
 mpi_*) "${MPIRUN:-mpirun}" -n 4 "$test" "$@" ;;

@@ -86,6 +86,18 @@ int main(void)
     tap_err(dgm_train_experiment_check(plain, false, saved, "step-7"), DGM_OK, "a setting that was not there yet has its default");
     tap_err(dgm_train_experiment_check(fast, false, saved, "step-7"), DGM_ERR_INPUT, "and no other value");
 
+    char *cut_words[] = {"train", "--dropout", "0.3", "--bpe-dropout", "0.1"};
+    dgm_config *cut = parse(5, cut_words);
+    json_t *saved_cut = dgm_train_experiment(cut, false);
+    tap_ok(json_object_get(saved, "bpe_dropout") == NULL && json_object_get(saved_cut, "bpe_dropout") != NULL, "bpe_dropout is told where it is not 0");
+    tap_err(dgm_train_experiment_check(cut, false, saved_cut, "step-7"), DGM_OK, "the same bpe_dropout");
+    tap_err(dgm_train_experiment_check(plain, false, saved_cut, "step-7"), DGM_ERR_INPUT, "none any more");
+    tap_error_says("bpe_dropout = 0.1, not 0.0");
+    tap_err(dgm_train_experiment_check(cut, false, saved, "step-7"), DGM_ERR_INPUT, "one where there was none");
+    tap_error_says("bpe_dropout = 0, not 0.1");
+    json_decref(saved_cut);
+    dgm_config_destroy(cut);
+
     check_virtual_tp();
     check_tp();
     check_memory();

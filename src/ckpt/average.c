@@ -23,6 +23,9 @@ static dgm_err check_alike(const dgm_model_file *first, const dgm_model_file *ot
                     differ, dgm_model_file_path(first));
 }
 
+/* A setting that one training does not tell of: to earlier versions it had its default, which is no news if it is 0. */
+static bool is_news(const json_t *value) { return json_is_number(value) && json_number_value(value) != 0; }
+
 /* The name of something in which two trainings differ, data, first model or a setting; NULL: nothing that is said. */
 static const char *training_apart(const json_t *a, const json_t *b)
 {
@@ -37,7 +40,11 @@ static const char *training_apart(const json_t *a, const json_t *b)
     json_object_foreach((json_t *)ours, name, value)
     {
         const json_t *other = json_object_get(theirs, name);
-        if (other != NULL && !json_equal(value, other)) return name;
+        if (other != NULL ? !json_equal(value, other) : is_news(value)) return name;
+    }
+    json_object_foreach((json_t *)theirs, name, value)
+    {
+        if (json_object_get(ours, name) == NULL && is_news(value)) return name;
     }
     return NULL;
 }

@@ -33,6 +33,7 @@ json_t *dgm_run_record_settings(const dgm_config *config)
         if (equals == NULL) continue;
         *equals = '\0';
         if (dgm_config_has(config, "data") && dgm_option_in(dgm_prepare_option_table, line)) continue;
+        if (!dgm_train_setting_is_written(config, line)) continue;
         json_object_set_new(object, line, dgm_json_text(equals + 3, strlen(equals + 3)));
     }
     free(text);

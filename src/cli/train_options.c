@@ -239,8 +239,8 @@ static bool is_default(const dgm_config *config, const char *name)
     return false;
 }
 
-/* Settings that later versions brought are written where they are not at their default: models trained without them keep their bytes. */
-static bool is_written(const dgm_config *config, const char *name) { return strcmp(name, "bpe_dropout") != 0 || !is_default(config, name); }
+/* Models trained without such settings keep their bytes. */
+bool dgm_train_setting_is_written(const dgm_config *config, const char *name) { return strcmp(name, "bpe_dropout") != 0 || !is_default(config, name); }
 
 static bool is_cosine(const dgm_config *config) { return strcmp(dgm_config_text(config, "schedule"), "cosine") == 0; }
 
@@ -250,7 +250,7 @@ json_t *dgm_train_experiment(const dgm_config *config, bool from_init)
     int first = from_init ? 1 : 0; /* the architecture is then the model's, whatever the settings say */
     for (int t = first; t < 2 && object != NULL; t++)
         for (const dgm_option *o = experiment_tables[t]; o->name != NULL; o++)
-            if (decides(o->name, is_cosine(config)) && is_written(config, o->name) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
+            if (decides(o->name, is_cosine(config)) && dgm_train_setting_is_written(config, o->name) && json_object_set_new(object, o->name, value_of(config, o)) != 0) {
                 json_decref(object);
                 return NULL;
             }

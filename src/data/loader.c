@@ -61,7 +61,7 @@ static dgm_err check(const dgm_dataset *data, const dgm_loader_options *o)
         return DGM_FAIL(DGM_ERR_USAGE, "micro_batch_tokens is %lld, expected 0 (no limit) or more", (long long)o->micro_batch_tokens);
     if (o->virtual_dp < 1 || (o->virtual_dp & (o->virtual_dp - 1)) != 0)
         return DGM_FAIL(DGM_ERR_USAGE, "virtual_dp is %d, expected a power of two", o->virtual_dp);
-    if (!(o->bpe_dropout >= 0 && o->bpe_dropout < 1)) return DGM_FAIL(DGM_ERR_USAGE, "bpe_dropout is %g, expected 0 to 1", o->bpe_dropout);
+    if (!(o->bpe_dropout >= 0 && o->bpe_dropout < 1)) return DGM_FAIL(DGM_ERR_USAGE, "bpe_dropout is %g, expected at least 0 and less than 1", o->bpe_dropout);
     if (o->bpe_dropout > 0 && dgm_dataset_tokenizer(data, DGM_SIDE_SRC) == NULL)
         return DGM_FAIL(DGM_ERR_USAGE, "bpe_dropout = %g with generated sentences, which have no pieces: expected 0, or --data", o->bpe_dropout);
     if (o->n_replicas < 1 || o->n_replicas > o->virtual_dp)
