@@ -9,10 +9,13 @@
 # PyTorch runs in three set-ups, of which the fastest counts: two processes of one thread; one process, whose products have two threads; one
 # process of two threads.  Printed: every run, medians, ratio, and most memory of all processes together.
 #
-# Environment: DRAGOMAN (build/dragoman of this tree), ROUNDS (5), PYTHON (/usr/bin/python3), OPTIONS (more options for bench).
+# Environment: DRAGOMAN (build/dragoman of this tree), ROUNDS (5), PYTHON (/usr/bin/python3), OPTIONS (more options for bench), TORCH_BLAS (a
+# folder with libblas.so.3 and liblapack.so.3: Debian's PyTorch takes the system's, and if those are BLIS's, generic kernels on processors
+# newer than they; OpenBLAS's, also unpacked without being installed, is the one to compare with).  OPENBLAS_CORETYPE=SKYLAKEX gives OpenBLAS
+# 0.3.21 its AVX-512 kernels where it does not know the processor.  What PyTorch's product of 2048-cubed matrices makes is printed first.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
-: "${DRAGOMAN:=$here/build/dragoman}" "${ROUNDS:=5}" "${PYTHON:=/usr/bin/python3}" "${OPTIONS:=}"
+: "${DRAGOMAN:=$here/build/dragoman}" "${ROUNDS:=5}" "${PYTHON:=/usr/bin/python3}" "${OPTIONS:=}" "${TORCH_BLAS:=}"
 [ $# -ge 3 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 peers=$1 src=$2 tgt=$3
 shift 3
@@ -24,6 +27,7 @@ fi
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+[ -z "$TORCH_BLAS" ] || [ -f "$TORCH_BLAS/libblas.so.3" ] || { echo "TORCH_BLAS: no $TORCH_BLAS/libblas.so.3" >&2; exit 2; }
 export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=1073741824 # of PyTorch; taken away for Dragoman
 
 plain() { case $1 in *.zst) zstd -dcq "$1" ;; *.gz) gzip -dc "$1" ;; *.xz) xz -dc "$1" ;; *) cat "$1" ;; esac; }
@@ -44,10 +48,13 @@ with_memory() {
     wait $watched
 }
 
+# Runs a command of PyTorch with the BLAS of TORCH_BLAS.
+with_blas() { if [ -n "$TORCH_BLAS" ]; then LD_LIBRARY_PATH=$TORCH_BLAS${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "$@"; else "$@"; fi; }
+
 torch() { # torch NAME COMMAND...: one run; appends its median to NAME and its memory to NAME.memory
     name=$tmp/$preset.$1
     shift
-    with_memory "$@" >"$tmp/out" 2>"$tmp/err" || { cat "$tmp/err" >&2; exit 1; }
+    with_memory with_blas "$@" >"$tmp/out" 2>"$tmp/err" || { cat "$tmp/err" >&2; exit 1; }
     sed -n 's/.*target tokens\/s median \([0-9.]*\).*/\1/p' "$tmp/out" >>"$name"
     cat "$tmp/memory" >>"$name.memory"
     printf '  %s %s' "${name##*.}" "$(tail -n 1 "$name")"
@@ -76,6 +83,15 @@ head -n 100 "$tmp/tgt" >"$tmp/valid.tgt"
 "$DRAGOMAN" tokenize --model "$tmp/data" --ids <"$tmp/src" >"$tmp/src.ids"
 "$DRAGOMAN" tokenize --model "$tmp/data" --ids <"$tmp/tgt" >"$tmp/tgt.ids"
 paste "$tmp/src.ids" "$tmp/tgt.ids" >"$tmp/ids"
+
+OPENBLAS_NUM_THREADS=2 BLIS_NUM_THREADS=2 with_blas "$PYTHON" -c '
+import time, torch
+a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+def once():
+    start = time.perf_counter()
+    torch.mm(a, b)
+    return time.perf_counter() - start
+print("PyTorch %s: products of 2048 x 2048, best of 8, two threads: %.0f GFLOP/s" % (torch.__version__, 2 * 2048**3 / min(once() for _ in range(8)) / 1e9))'
 
 for preset; do
     case $preset in tiny) steps=20 torch_steps=10 ;; small) steps=12 torch_steps=6 ;; *) steps=4 torch_steps=3 ;; esac
