@@ -6,6 +6,7 @@
 #include "dgm/json_text.h"
 #include "dgm/paired_report.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,11 +50,27 @@ typedef struct {
 
 /* ---- options ---- */
 
-static dgm_err check_stdin(const dgm_config *c)
+/* As sacreBLEU has it, references may stand alone, and translations then come from standard input unless they are given. */
+static int n_refs_of(const dgm_config *c) { return dgm_config_count(c, "ref") + dgm_config_n_operands(c); }
+
+static const char *ref_of(const dgm_config *c, int i)
+{
+    int n = dgm_config_count(c, "ref");
+    return i < n ? dgm_config_item(c, "ref", i) : dgm_config_operand(c, i - n);
+}
+
+static int n_hyps_of(const dgm_config *c) { return DGM_MAX(dgm_config_count(c, "hyp"), 1); }
+static const char *hyp_of(const dgm_config *c, int i) { return dgm_config_count(c, "hyp") > 0 ? dgm_config_item(c, "hyp", i) : "-"; }
+
+static dgm_err check_files(const dgm_config *c)
 {
     int n = 0;
-    for (int i = 0; i < dgm_config_count(c, "hyp"); i++) n += strcmp(dgm_config_item(c, "hyp", i), "-") == 0;
-    for (int i = 0; i < dgm_config_count(c, "ref"); i++) n += strcmp(dgm_config_item(c, "ref", i), "-") == 0;
+    if (dgm_config_n_operands(c) == 0) {
+        DGM_TRY(dgm_config_require(c, "hyp"));
+        DGM_TRY(dgm_config_require(c, "ref"));
+    }
+    for (int i = 0; i < n_hyps_of(c); i++) n += strcmp(hyp_of(c, i), "-") == 0;
+    for (int i = 0; i < n_refs_of(c); i++) n += strcmp(ref_of(c, i), "-") == 0;
     return n <= 1 ? DGM_OK : DGM_FAIL(DGM_ERR_USAGE, "standard input (-) can be read once, not %d times", n);
 }
 
@@ -67,12 +84,12 @@ static dgm_err read_test(score_run *s)
     if (s->sentence && (bs || ar || dgm_config_flag(c, "confidence")))
         return DGM_FAIL(DGM_ERR_USAGE, "--sentence scores single lines; --confidence and the paired tests need a whole text");
     if (s->test == DGM_PAIRED_NONE) return DGM_OK;
-    if (dgm_config_count(c, "hyp") < 2)
+    if (n_hyps_of(c) < 2)
         return DGM_FAIL(DGM_ERR_USAGE, "a paired test compares systems: give --hyp two files or more; the others are compared with the first");
-    for (int i = 0; i < dgm_config_count(c, "hyp"); i++)
+    for (int i = 0; i < n_hyps_of(c); i++)
         for (int k = 0; k < i; k++)
-            if (strcmp(dgm_config_item(c, "hyp", i), dgm_config_item(c, "hyp", k)) == 0)
-                return DGM_FAIL(DGM_ERR_USAGE, "--hyp %s is given twice: a system cannot be compared with itself", dgm_config_item(c, "hyp", i));
+            if (strcmp(hyp_of(c, i), hyp_of(c, k)) == 0)
+                return DGM_FAIL(DGM_ERR_USAGE, "--hyp %s is given twice: a system cannot be compared with itself", hyp_of(c, i));
     return DGM_OK;
 }
 
@@ -80,9 +97,7 @@ static dgm_err read_options(score_run *s)
 {
     const dgm_config *c = s->config;
     dgm_metric_choice choice;
-    DGM_TRY(dgm_config_require(c, "hyp"));
-    DGM_TRY(dgm_config_require(c, "ref"));
-    DGM_TRY(check_stdin(c));
+    DGM_TRY(check_files(c));
     s->sentence = dgm_config_flag(c, "sentence");
     s->json = dgm_config_flag(c, "json");
     s->style = (dgm_metric_style){.width = (int)dgm_config_int(c, "width"), .score_only = dgm_config_flag(c, "score_only"),
@@ -90,25 +105,24 @@ static dgm_err read_options(score_run *s)
     DGM_TRY(read_test(s));
     DGM_TRY(dgm_metric_choice_read(c, s->sentence, &choice));
     choice.seed = (uint64_t)dgm_config_int(c, "seed");
-    return dgm_scoring_init(&s->scoring, &choice, dgm_config_count(c, "ref"));
+    return dgm_scoring_init(&s->scoring, &choice, n_refs_of(c));
 }
 
 /* ---- reading and counting ---- */
 
-static dgm_err read_list(const dgm_config *config, const char *option, dgm_lines **out, int *n_read)
+static dgm_err read_list(const dgm_config *config, const char *option, const char *(*name_of)(const dgm_config *, int), int n, dgm_lines **out, int *n_read)
 {
-    int n = dgm_config_count(config, option);
     *out = calloc((size_t)n, sizeof **out);
     if (*out == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d files", n);
     dgm_err err = DGM_OK;
-    for (*n_read = 0; *n_read < n && err == DGM_OK; ++*n_read) err = dgm_lines_read(dgm_config_item(config, option, *n_read), true, &(*out)[*n_read]);
+    for (*n_read = 0; *n_read < n && err == DGM_OK; ++*n_read) err = dgm_lines_read(name_of(config, *n_read), true, &(*out)[*n_read]);
     return dgm_error_context(err, "--%s", option);
 }
 
 static dgm_err read_files(score_run *s)
 {
-    DGM_TRY(read_list(s->config, "ref", &s->refs, &s->n_refs));
-    DGM_TRY(read_list(s->config, "hyp", &s->hyps, &s->n_hyps));
+    DGM_TRY(read_list(s->config, "ref", ref_of, n_refs_of(s->config), &s->refs, &s->n_refs));
+    DGM_TRY(read_list(s->config, "hyp", hyp_of, n_hyps_of(s->config), &s->hyps, &s->n_hyps));
     for (int i = 0; i < s->n_hyps; i++) {
         for (int r = 0; r < s->n_refs; r++) DGM_TRY(dgm_lines_check_aligned(&s->hyps[i], &s->refs[r]));
         if (s->hyps[i].n == 0) return DGM_FAIL(DGM_ERR_INPUT, "%s is empty: there is nothing to score", s->hyps[i].name);
@@ -228,8 +242,9 @@ int dgm_cmd_score(int argc, char **argv)
     static const dgm_cli_command command = {.name = "score", .synopsis = "--hyp FILE... --ref FILE... [options]",
         .summary = "Scores finished translations: BLEU, chrF and TER of texts or single lines, equal to sacreBLEU's, with intervals and tests.\n"
                    "Line i of each FILE belongs to line i of the others; plain or compressed text (.zst, .gz, .xz).\n"
-                   "sacreBLEU's short options and --input and --sentence-level are understood as well.",
-        .tables = tables, .n_tables = 2, .run = run};
+                   "sacreBLEU's short options and --input and --sentence-level are understood as well, and references that stand alone:\n"
+                   "dragoman score REF -i FILE -m chrf, or dragoman score REF < FILE.",
+        .tables = tables, .n_tables = 2, .max_operands = INT_MAX, .run = run};
     char **own = malloc(((size_t)argc + 1) * sizeof *own);
     if (own == NULL) return dgm_cli_run(&command, argc, argv);
     for (int i = 0; i < argc; i++) own[i] = i > 0 ? own_name(argv[i]) : argv[i];

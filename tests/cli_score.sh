@@ -60,6 +60,16 @@ score 0 -i hyp --ref ref -m bleu -tok intl -lc -s floor -sv 0.3 -w 3 -sh
 prints 'BLEU|#:1|c:lc|e:no|tok:intl|s:floor[0.30]|v:dragoman-0.1 = '
 score 0 --input hyp --ref ref -m chrf -cw 1 -b --width 6
 equal "$(grep -c '^[0-9]*\.[0-9]\{6\}$' out)" 1 "the score alone"
+score 0 ref -i hyp --width 4
+prints "BLEU|$sig = 54.9413"
+input=hyp
+score 0 ref ref2 -lc
+input=/dev/null
+prints 'BLEU|nrefs:2|case:lc|eff:no|tok:13a|smooth:exp|version:dragoman-0.1 = 100.0 '
+score 2 ref -
+says 'standard input (-) can be read once'
+score 3 no-such-file -i hyp
+says '--ref: no-such-file'
 score 0 --hyp hyp --ref ref -m bleu chrf --sentence-level --json
 equal "$(grep -c '^{.*}$' out)" 4 "one object per line and metric"
 score 0 --hyp hyp --ref ref --effective-order
