@@ -11,7 +11,7 @@ struct dgm_audit {
     dgm_audit_rules rules;
     bool tsv;
     dgm_corpus *side[2]; /* source (or tsv) and target (or NULL) */
-    int64_t n_read;
+    int64_t n_read, n_cr;
     const char *last_file[2]; /* where each side was read last */
 };
 
@@ -44,6 +44,7 @@ void dgm_audit_close(dgm_audit *a)
 }
 
 const dgm_corpus *dgm_audit_corpus(const dgm_audit *a, int side) { return a->side[side]; }
+int64_t dgm_audit_n_cr(const dgm_audit *a) { return a->n_cr; }
 
 static const char advice[] = "mend the text, or leave such pairs out with --on-bad-line drop";
 
@@ -96,20 +97,18 @@ dgm_audit_verdict dgm_audit_lengths(const dgm_audit_rules *rules, int64_t n_src,
     return (double)longer > rules->max_ratio * (double)shorter ? DGM_AUDIT_LOPSIDED : DGM_AUDIT_KEPT;
 }
 
-/* The next line of one side, without a byte order mark. */
-static dgm_err next_line(dgm_corpus *corpus, dgm_line *line, bool *has)
+/* The next line of one side, without what editors add. */
+static dgm_err next_line(dgm_audit *a, int side, dgm_line *line, bool *has)
 {
-    DGM_TRY(dgm_corpus_next(corpus, line, has));
-    size_t mark = *has && line->number == 1 && line->fault == DGM_LINE_GOOD ? dgm_corpus_mark_bytes(line->text, line->n_bytes) : 0;
-    line->text += mark;
-    line->n_bytes -= mark;
+    DGM_TRY(dgm_corpus_next(a->side[side], line, has));
+    if (*has && line->fault == DGM_LINE_GOOD) a->n_cr += dgm_corpus_strip(&line->text, &line->n_bytes, line->number == 1);
     return DGM_OK;
 }
 
 static dgm_err next_tsv(dgm_audit *a, dgm_audit_pair *pair, dgm_audit_verdict *verdict, bool *more)
 {
     dgm_line line;
-    DGM_TRY(next_line(a->side[0], &line, more));
+    DGM_TRY(next_line(a, 0, &line, more));
     if (!*more) return DGM_OK;
     if (line.fault != DGM_LINE_GOOD) return bad_line(a, &line, verdict);
     int64_t n_fields = 1;
@@ -144,7 +143,7 @@ static dgm_err next_aligned(dgm_audit *a, dgm_audit_pair *pair, dgm_audit_verdic
     dgm_line line[2];
     bool has[2];
     for (int s = 0; s < 2; s++) {
-        DGM_TRY(next_line(a->side[s], &line[s], &has[s]));
+        DGM_TRY(next_line(a, s, &line[s], &has[s]));
         if (has[s]) a->last_file[s] = line[s].file;
     }
     if (has[0] != has[1]) return uneven(a, &line[has[1]], has[1]);

@@ -25,6 +25,7 @@ typedef struct {
     dgm_spool *train, *valid;
     dgm_tokenizer *tokenizer[2]; /* both the same when joint */
     dgm_manifest manifest;
+    int64_t n_cr; /* lines that ended in CR LF */
 } work;
 
 /* ---- the folder ---- */
@@ -227,11 +228,12 @@ static dgm_err save_tokenizers(work *w)
 
 /* ---- shards and manifest ---- */
 
-static dgm_err write_part(const work *w, const dgm_spool *files, dgm_part which, dgm_manifest_part *part)
+static dgm_err write_part(work *w, const dgm_spool *files, dgm_part which, dgm_manifest_part *part)
 {
     dgm_audit *audit = NULL;
     dgm_err err = dgm_audit_open(dgm_spool_paths(files), dgm_spool_names(files), &w->options->rules, &audit);
     if (err == DGM_OK) err = dgm_write_shards(audit, &w->options->rules, w->tokenizer[SRC], w->tokenizer[TGT], w->tmp, which, part);
+    if (err == DGM_OK) w->n_cr += dgm_audit_n_cr(audit);
     dgm_audit_close(audit);
     return err;
 }
@@ -262,11 +264,12 @@ static dgm_err fill_folder(work *w)
     return publish_folder(w);
 }
 
-static void fill_report(const dgm_manifest *m, dgm_prepare_report *r)
+static void fill_report(const work *w, dgm_prepare_report *r)
 {
+    const dgm_manifest *m = &w->manifest;
     *r = (dgm_prepare_report){.train = m->train.audit, .valid = m->valid.audit, .src_vocab_size = m->src.vocab_size,
                               .tgt_vocab_size = m->tgt.vocab_size, .n_shards = m->train.n_shards,
-                              .n_bytes = m->valid.shards[0].totals.n_bytes};
+                              .n_bytes = m->valid.shards[0].totals.n_bytes, .n_cr = w->n_cr};
     for (int i = 0; i < m->train.n_shards; i++) {
         r->train_src_tokens += m->train.shards[i].totals.n_src_tokens;
         r->train_tgt_tokens += m->train.shards[i].totals.n_tgt_tokens;
@@ -285,7 +288,7 @@ dgm_err dgm_prepare(const dgm_prepare_options *options, dgm_prepare_report *repo
         dgm_spool_destroy(w.train);
         if (err != DGM_OK) abandon_folder(&w);
     }
-    if (err == DGM_OK) fill_report(&w.manifest, report);
+    if (err == DGM_OK) fill_report(&w, report);
     dgm_manifest_fini(&w.manifest);
     if (w.tokenizer[TGT] != w.tokenizer[SRC]) dgm_tokenizer_destroy(w.tokenizer[TGT]);
     dgm_tokenizer_destroy(w.tokenizer[SRC]);
@@ -306,4 +309,5 @@ void dgm_prepare_log(const dgm_prepare_report *r)
     dgm_log(DGM_LOG_INFO, "vocabulary %lld source, %lld target; training tokens %lld source, %lld target; %d shard%s, %.1f MB",
             (long long)r->src_vocab_size, (long long)r->tgt_vocab_size, (long long)r->train_src_tokens, (long long)r->train_tgt_tokens,
             r->n_shards, r->n_shards == 1 ? "" : "s", (double)r->n_bytes / 1e6);
+    if (r->n_cr > 0) dgm_log(DGM_LOG_INFO, "%lld lines end in CR LF: the CR is left out, it is no part of the text", (long long)r->n_cr);
 }

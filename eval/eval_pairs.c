@@ -122,10 +122,11 @@ static dgm_err encode(const dgm_tokenizer *tokenizer, const dgm_lines *lines, bo
     dgm_tokenizer_state *state = NULL;
     dgm_err err = dgm_tokenizer_state_create(tokenizer, &state);
     for (int64_t i = 0; i < lines->n && err == DGM_OK; i++) {
-        const dgm_mt_span *line = &lines->line[i];
-        size_t mark = i == 0 ? dgm_corpus_mark_bytes(line->text, line->n_bytes) : 0, n_bytes = line->n_bytes - mark;
-        if (is_source && dgm_translate_is_blank(line->text + mark, n_bytes)) n_bytes = 0;
-        err = dgm_sentence_list_encode(out, state, line->text + mark, n_bytes, max_tokens, lines->name, i + 1);
+        const char *text = lines->line[i].text;
+        size_t n_bytes = lines->line[i].n_bytes;
+        if (is_source) dgm_translate_text_of(&text, &n_bytes, i + 1);
+        else dgm_corpus_strip(&text, &n_bytes, i == 0);
+        err = dgm_sentence_list_encode(out, state, text, n_bytes, max_tokens, lines->name, i + 1);
     }
     dgm_tokenizer_state_destroy(state);
     return err;

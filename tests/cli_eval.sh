@@ -117,6 +117,12 @@ same hyps plain "a byte order mark in the source: the same translations"
 equal "$(sed -n 's/^ "nll": //p' out)" "$(sed -n 's/^ "nll": //p' json)" "in the reference: the same loss"
 "$dragoman" translate $a <src.marked >translated 2>>err
 same translated plain "translate does without it, too"
+for f in src ref; do sed 's/$/\r/' $f >$f.crlf; done
+evaluate 0 $a --src src.crlf --ref ref.crlf --hyp-out hyps --json
+same hyps plain "nor is the CR of a CR LF"
+equal "$(sed -n 's/^ "nll": //p' out)" "$(sed -n 's/^ "nll": //p' json)" "the same loss"
+"$dragoman" translate $a <src.crlf >translated 2>>err
+same translated plain "translate does without it, too"
 evaluate 0 $a --src src.marked --ref ref.marked
 tail -1 out >bleu
 "$dragoman" score --hyp plain --ref ref.marked >scored

@@ -43,6 +43,16 @@ printf '\357\273\277' | cat - src >marked
 prepare 0 --src marked --tgt tgt --out marked.data
 cmp plain/train-00000.zst marked.data/train-00000.zst
 result $? "a byte order mark is no part of the text"
+for f in src tgt; do sed 's/$/\r/' $f >$f.crlf; done
+prepare 0 --src src.crlf --tgt tgt.crlf --out crlf.data
+cmp plain/train-00000.zst crlf.data/train-00000.zst && cmp plain/tokenizer.json crlf.data/tokenizer.json
+result $? "nor is the CR of a CR LF"
+says '800 lines end in CR LF: the CR is left out'
+paste src tgt.crlf >crlf.tsv
+prepare 0 --tsv crlf.tsv --out crlf.tsv.data
+cmp plain/train-00000.zst crlf.tsv.data/train-00000.zst
+result $? "at the end of a line with both sides"
+says '400 lines end in CR LF: the CR is left out'
 cp -r plain full && mkdir full/checkpoints
 prepare 2 --src src --tgt tgt --out full --overwrite
 says "holds checkpoints, which is no part of a DATA folder"

@@ -38,5 +38,7 @@ static inline void dgm_audit_count(dgm_audit_counts *counts, dgm_audit_verdict v
 
 /* What was read of each file, for the manifest: the source side's (or tsv) corpus and the target side's (NULL for tsv). */
 const dgm_corpus *dgm_audit_corpus(const dgm_audit *audit, int side);
+/* Lines so far that ended in CR LF instead of LF: the CR is no part of them. */
+int64_t dgm_audit_n_cr(const dgm_audit *audit);
 
 #endif

@@ -1,6 +1,6 @@
 /* Lines of text out of one or several files in order, compressed or not (decompress.h), in memory that does not grow.
  *
- * Only LF ends a line: a CR stays part of it, and so do U+2028 and the other characters that some tools break lines at.  A last line
+ * Only LF ends a line: a CR stays part of it (but see dgm_corpus_strip), and so do U+2028 and the other characters that some tools break lines at.  A last line
  * without LF counts; a line does not go on from one file into the next.  A SHA-256 of each file's decompressed text is taken on the way. */
 #ifndef DGM_CORPUS_H
 #define DGM_CORPUS_H
@@ -48,9 +48,9 @@ dgm_err dgm_corpus_waits(dgm_corpus *corpus, bool *waits);
 /* DGM_ERR_INPUT with "FILE, line N, byte B: what is wrong with it"; DGM_OK for a good line. */
 dgm_err dgm_corpus_refuse(const dgm_line *line);
 
-/* The bytes of a byte order mark, with which some editors begin a file, at the beginning of its first line: 3, or 0 where there is none.  It is
- * left in the lines: what is text to encode does without it, what is scored keeps it, as sacreBLEU does. */
-size_t dgm_corpus_mark_bytes(const char *text, size_t n_bytes);
+/* Takes from a good line what some editors add to text: the byte order mark at the beginning of a file, and the CR of a CR LF.  Both are left in the
+ * lines: what is text to encode does without them, what is scored keeps them, as sacreBLEU does.  Returns whether there was a CR. */
+bool dgm_corpus_strip(const char **text, size_t *n_bytes, bool first_line);
 
 /* What has been read of each file: whole files once dgm_corpus_next has said that there is no more. */
 typedef struct {

@@ -26,6 +26,7 @@ typedef struct {
     int64_t src_vocab_size, tgt_vocab_size;
     int n_shards;    /* of the training part */
     int64_t n_bytes; /* of all shards */
+    int64_t n_cr;    /* lines of either side that ended in CR LF, whose CR was left out */
 } dgm_prepare_report;
 
 /* The options src, tgt, tsv, valid_src, ..., on_bad_line, for every command that prepares; `out` and `overwrite` are not among them. */

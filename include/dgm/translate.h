@@ -33,8 +33,9 @@ typedef struct {
 void dgm_sentence_list_fini(dgm_sentence_list *list); /* leaves it empty and usable */
 void dgm_sentence_list_clear(dgm_sentence_list *list); /* keeps the memory */
 
-/* Nothing but spaces, tabs and carriage returns: such a source line has no tokens, and its translation is empty. */
-bool dgm_translate_is_blank(const char *line, size_t bytes);
+/* What is encoded of line `number` (from 1) of a file: not what editors add (dgm_corpus_strip), and nothing of a line that holds but spaces, tabs and
+ * carriage returns, whose translation is empty. */
+void dgm_translate_text_of(const char **line, size_t *bytes, int64_t number);
 
 /* Appends a line's tokens.  DGM_ERR_INPUT "WHERE, line N: ..." when it has more than max_tokens or is not valid UTF-8. */
 dgm_err dgm_sentence_list_encode(dgm_sentence_list *list, dgm_tokenizer_state *tokenizer, const char *line, size_t bytes, int64_t max_tokens,

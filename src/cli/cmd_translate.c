@@ -46,27 +46,16 @@ typedef struct {
 
 /* ---- reading ---- */
 
-/* What there is to encode of a line: nothing where it is blank, no byte order mark. */
-static void text_of(const dgm_line *line, const char **text, size_t *n_bytes)
-{
-    size_t mark = line->number == 1 ? dgm_corpus_mark_bytes(line->text, line->n_bytes) : 0;
-    *text = line->text + mark;
-    *n_bytes = line->n_bytes - mark;
-    if (dgm_translate_is_blank(*text, *n_bytes)) *n_bytes = 0;
-}
-
 /* The beginning of line `number`; one for each line and no more. */
 static dgm_err read_prefix(job *j, int64_t number)
 {
     dgm_line line;
-    const char *text;
-    size_t n_bytes;
     bool more;
     DGM_TRY(dgm_corpus_next(j->prefix_input, &line, &more));
     if (!more) return DGM_FAIL(DGM_ERR_INPUT, "the file of --prefix ends before line %lld of standard input", (long long)number);
     DGM_TRY(dgm_corpus_refuse(&line));
-    text_of(&line, &text, &n_bytes);
-    return dgm_sentence_list_encode(&j->prefixes, j->prefix_tokenizer, text, n_bytes, MAX_PREFIX_TOKENS, line.file, line.number);
+    dgm_translate_text_of(&line.text, &line.n_bytes, line.number);
+    return dgm_sentence_list_encode(&j->prefixes, j->prefix_tokenizer, line.text, line.n_bytes, MAX_PREFIX_TOKENS, line.file, line.number);
 }
 
 static dgm_err check_end(job *j)
@@ -84,15 +73,13 @@ static dgm_err check_end(job *j)
 static dgm_err read_line(job *j)
 {
     dgm_line line;
-    const char *text;
-    size_t n_bytes;
     bool more;
     DGM_TRY(dgm_corpus_next(j->input, &line, &more));
     j->at_end = !more;
     if (!more) return check_end(j);
     DGM_TRY(dgm_corpus_refuse(&line));
-    text_of(&line, &text, &n_bytes);
-    DGM_TRY(dgm_sentence_list_encode(&j->sentences, j->tokenizer, text, n_bytes, j->options.max_src_tokens, line.file, line.number));
+    dgm_translate_text_of(&line.text, &line.n_bytes, line.number);
+    DGM_TRY(dgm_sentence_list_encode(&j->sentences, j->tokenizer, line.text, line.n_bytes, j->options.max_src_tokens, line.file, line.number));
     return j->prefix_input != NULL ? read_prefix(j, line.number) : DGM_OK;
 }
 

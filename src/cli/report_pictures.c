@@ -46,8 +46,10 @@ static dgm_err make_picture(const dgm_translator *t, dgm_transformer *transforme
     const dgm_translator_model *model = &t->models[0];
     const int32_t *tgt = s->ids.ids + s->start[line];
     int64_t n_tgt = s->start[line + 1] - s->start[line];
+    dgm_mt_span text = test->src.line[line];
     dgm_ids_clear(src);
-    DGM_TRY(dgm_tokenizer_encode(state, test->src.line[line].text, test->src.line[line].n_bytes, src));
+    dgm_translate_text_of(&text.text, &text.n_bytes, line + 1);
+    DGM_TRY(dgm_tokenizer_encode(state, text.text, text.n_bytes, src));
     out->system = system;
     out->line = line;
     DGM_TRY(dgm_attention_map_make(transformer, model->params, &model->weights, model->params->hp.n_decoder_layers - 1, src->ids, src->n, tgt, n_tgt, &out->map));

@@ -76,9 +76,9 @@ static dgm_err encode(const dgm_translator *translator, const dgm_lines *lines, 
     dgm_tokenizer_state *state = NULL;
     dgm_err err = dgm_tokenizer_state_create(translator->src_tokenizer, &state);
     for (int64_t i = 0; i < lines->n && err == DGM_OK; i++) {
-        size_t n_bytes = lines->line[i].n_bytes;
-        if (dgm_translate_is_blank(lines->line[i].text, n_bytes)) n_bytes = 0;
-        err = dgm_sentence_list_encode(out, state, lines->line[i].text, n_bytes, max_tokens, lines->name, i + 1);
+        dgm_mt_span text = lines->line[i];
+        dgm_translate_text_of(&text.text, &text.n_bytes, i + 1);
+        err = dgm_sentence_list_encode(out, state, text.text, text.n_bytes, max_tokens, lines->name, i + 1);
     }
     dgm_tokenizer_state_destroy(state);
     return err;
@@ -175,6 +175,12 @@ static dgm_err score_lines(const dgm_report_test *test, const dgm_metric_options
     return err;
 }
 
+static bool has_text(dgm_mt_span line, int64_t number)
+{
+    dgm_translate_text_of(&line.text, &line.n_bytes, number);
+    return line.n_bytes > 0;
+}
+
 static dgm_err score(dgm_report_test *test)
 {
     int n_metrics = test->scoring.choice.n_metrics;
@@ -213,7 +219,7 @@ dgm_err dgm_report_choose(dgm_report_test *test, int64_t wanted)
             sum += x, least = DGM_MIN(least, x), largest = DGM_MAX(largest, x);
         }
         bool fits = test->src.line[i].n_bytes <= MOST_BYTES && test->refs[0].line[i].n_bytes <= MOST_BYTES &&
-                    !dgm_translate_is_blank(test->src.line[i].text, test->src.line[i].n_bytes);
+                    has_text(test->src.line[i], i + 1);
         lines[i] = (dgm_sample_line){sum / test->n_systems, largest - least, fits ? (int64_t)test->src.line[i].n_bytes : 0};
     }
     int64_t n_spread = dgm_sample_choose_spread(lines, n, wanted, test->sample);

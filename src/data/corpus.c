@@ -176,11 +176,17 @@ size_t dgm_corpus_valid_utf8(const char *text, size_t n)
     return i;
 }
 
-size_t dgm_corpus_mark_bytes(const char *text, size_t n_bytes)
+bool dgm_corpus_strip(const char **text, size_t *n_bytes, bool first_line)
 {
     static const char mark[] = "\xEF\xBB\xBF";
-    const size_t n = sizeof mark - 1;
-    return n_bytes >= n && memcmp(text, mark, n) == 0 ? n : 0;
+    const size_t n_mark = sizeof mark - 1;
+    if (first_line && *n_bytes >= n_mark && memcmp(*text, mark, n_mark) == 0) {
+        *text += n_mark;
+        *n_bytes -= n_mark;
+    }
+    bool has_cr = *n_bytes > 0 && (*text)[*n_bytes - 1] == '\r';
+    *n_bytes -= has_cr;
+    return has_cr;
 }
 
 static void judge(dgm_line *line)

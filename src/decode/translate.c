@@ -1,6 +1,7 @@
 #include "dgm/translate.h"
 
 #include "dgm/coll.h"
+#include "dgm/corpus.h"
 #include "dgm/length_order.h"
 
 #include <stdlib.h>
@@ -38,11 +39,12 @@ static void point(dgm_sentence_list *list)
     for (int64_t i = 0; i < list->n; at += list->sentence[i++].n) list->sentence[i].ids = at;
 }
 
-bool dgm_translate_is_blank(const char *line, size_t bytes)
+void dgm_translate_text_of(const char **line, size_t *bytes, int64_t number)
 {
-    for (size_t i = 0; i < bytes; i++)
-        if (line[i] != ' ' && line[i] != '\t' && line[i] != '\r') return false;
-    return true;
+    dgm_corpus_strip(line, bytes, number == 1);
+    for (size_t i = 0; i < *bytes; i++)
+        if ((*line)[i] != ' ' && (*line)[i] != '\t' && (*line)[i] != '\r') return;
+    *bytes = 0;
 }
 
 dgm_err dgm_sentence_list_encode(dgm_sentence_list *list, dgm_tokenizer_state *tokenizer, const char *line, size_t bytes, int64_t max_tokens,
