@@ -1,7 +1,8 @@
 #!/bin/sh
 # What an update of training would take on more nodes: the cost model of docs/costs.md with the constants that `dragoman bench --json` has measured.
 #
-#   dragoman bench --config base --json > one.json        on a node like those, with as many ranks as it will have and --tp 1
+#   mpirun -n 2 dragoman bench --config base --batch-tokens 4096 --steps 3 --json > one.json    on a node like those, with as many ranks as it will
+#                                                                                                have (here 2) and --tp 1
 #   jobs/costs.sh one.json
 #
 # Environment, each a list where it says so:
@@ -15,7 +16,8 @@
 # compute in it.
 # Ranks of a node share its network.  More replicas than virtual_dp are shown in brackets: they want a larger virtual_dp.
 set -eu
-[ $# -eq 1 ] && [ -r "$1" ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -ne 1 ] || [ -r "$1" ] || { echo "costs.sh: $1 cannot be read: expected what dragoman bench --json has printed" >&2; exit 3; }
+[ $# -eq 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 : "${NODES:=8 64 512}" "${GBIT:=25 200}" "${LATENCY_US:=20 2}" "${BATCH:=25000 400000}" "${TP:=1}" "${RANKS:=}"
 
 awk -v nodes="$NODES" -v gbit="$GBIT" -v latency="$LATENCY_US" -v batch="$BATCH" -v tp="$TP" -v ranks="$RANKS" '
@@ -49,7 +51,7 @@ awk -v nodes="$NODES" -v gbit="$GBIT" -v latency="$LATENCY_US" -v batch="$BATCH"
         if (failed) exit failed
     }
     function need(path) {
-        if (!(path in value) || value[path] == "null") { print "costs.sh: the measurement has no " path > "/dev/stderr"; failed = 3; exit 3 }
+        if (!(path in value) || value[path] == "null") { print "costs.sh: the measurement has no " path ": measure on " (tp > 1 ? "two ranks or more" : "this machine") ", without --no-ceilings" > "/dev/stderr"; failed = 3; exit 3 }
         return value[path] + 0
     }
     function log2(x) { return x > 1 ? log(x) / log(2) : 0 }
@@ -108,6 +110,10 @@ awk -v nodes="$NODES" -v gbit="$GBIT" -v latency="$LATENCY_US" -v batch="$BATCH"
         inside_W = tp > 1 ? need("ceilings.exchange_gb_per_s") * 1e9 : 0
         inside_a = tp > 1 ? need("ceilings.latency_us") * 1e-6 : 0
         if (ranks == "") ranks = measured
+        if (need("model.virtual_tp") % tp != 0) {
+            printf "costs.sh: TP %d does not divide virtual_tp %d of the measurement: such a layout cannot run\n", tp, value["model.virtual_tp"] > "/dev/stderr"
+            exit 2
+        }
         if (ranks % tp != 0) { print "costs.sh: TP " tp " does not divide the " ranks " ranks of a node" > "/dev/stderr"; exit 2 }
         printf "%.1f M parameters; %.2f MFLOP a target token; %.1f GFLOP/s a rank; %d ranks a node, tp %d\n", parameters / 1e6, flops_per_token / 1e6,
             speed / 1e9, ranks, tp

@@ -13,6 +13,7 @@
 # folder with libblas.so.3 and liblapack.so.3: Debian's PyTorch takes the system's, and if those are BLIS's, generic kernels on processors
 # newer than they; OpenBLAS's, also unpacked without being installed, is the one to compare with).  OPENBLAS_CORETYPE=SKYLAKEX gives OpenBLAS
 # 0.3.21 its AVX-512 kernels where it does not know the processor.  What PyTorch's product of 2048-cubed matrices makes is printed first.
+# Exit code 77 where there is no PyTorch.
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 : "${DRAGOMAN:=$here/build/dragoman}" "${ROUNDS:=5}" "${PYTHON:=/usr/bin/python3}" "${OPTIONS:=}" "${TORCH_BLAS:=}"
@@ -20,10 +21,9 @@ here=$(cd "$(dirname "$0")/.." && pwd)
 peers=$1 src=$2 tgt=$3
 shift 3
 [ $# -gt 0 ] || set -- tiny small base
-if [ ! -f "$peers/torch_train.py" ] || ! "$PYTHON" -c 'import torch' 2>/dev/null; then
-    echo "skipped: $peers/torch_train.py or PyTorch for $PYTHON is not there"
-    exit 0
-fi
+for file in "$peers/torch_train.py" "$peers/torch_ddp.sh" "$src" "$tgt"; do [ -r "$file" ] || { echo "bench_peers.sh: $file cannot be read" >&2; exit 2; }; done
+"$PYTHON" -c 'import torch' 2>/dev/null || { echo "skipped: $PYTHON has no PyTorch" >&2; exit 77; }
+[ "$ROUNDS" -ge 1 ] 2>/dev/null || { echo "ROUNDS=$ROUNDS: expected a whole number from 1 on" >&2; exit 2; }
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1

@@ -61,6 +61,12 @@ prints "--precision"
 for option in out init resume repeat src tsv valid-src tokenizer checkpoint-every log-every; do prints " --$option " 0; done
 runs 2 "$dragoman" bench $small --repeat data
 says "repeat has no effect"
+printf 'd_model = 16\nout = run\nsrc = x y\nresume = auto\n' >train.cfg
+runs 0 "$dragoman" bench --config train.cfg $(echo " $small" | sed 's/ --d-model [0-9]*//; s/ --config [a-z]*//') --vocab-size 500 --no-ceilings
+prints "1 (dp 1, tp 1)"
+rm train.cfg
+runs 0 "$dragoman" bench $small --vocab-size 500 --no-ceilings --no-joint-vocab --json
+prints '"joint_vocab": false'
 
 runs 0 "$mpirun" -n 2 "$dragoman" bench $small --data data
 prints "2 (dp 2, tp 1) of 1 thread"
@@ -133,7 +139,8 @@ cat >one.json <<'END'
     "d_model": 128,
     "n_encoder_layers": 4,
     "n_decoder_layers": 4,
-    "tgt_vocab_size": 10000
+    "tgt_vocab_size": 10000,
+    "virtual_tp": 4
   },
   "ceilings": {
     "add_gb_per_s": 10.0,
@@ -165,6 +172,13 @@ for wrong in NODES=x NODES=0 "NODES=8 -1" NODES=1.5 BATCH=0 BATCH=nan GBIT=0 GBI
 done
 runs 3 $costs two.json
 says "is of --tp 2"
+runs 2 env TP=3 RANKS=3 $costs one.json
+says "TP 3 does not divide virtual_tp 4"
+grep -v exchange one.json >alone.json
+runs 3 env TP=2 $costs alone.json
+says "no ceilings.exchange_gb_per_s: measure on two ranks or more"
+runs 3 $costs nowhere.json
+says "nowhere.json cannot be read"
 
 # The log of a training: regions of every line add up to its time.
 runs 0 "$mpirun" -n 2 "$dragoman" train --data data $(echo "$small" | sed 's/--steps.*//') --max-steps 20 --log-every 1 --validate-every 5 --out run

@@ -65,6 +65,7 @@ const char *dgm_config_preset_dir(void);
  * An unset number is 0, an unset flag false.  Texts are valid until the option is set again or the config destroyed. */
 bool dgm_config_has(const dgm_config *config, const char *name); /* set by anyone, default included */
 bool dgm_config_given(const dgm_config *config, const char *name); /* set by the user: command line or file */
+bool dgm_config_given_here(const dgm_config *config, const char *name); /* on the command line, not in a file */
 int64_t dgm_config_int(const dgm_config *config, const char *name);
 double dgm_config_real(const dgm_config *config, const char *name);
 bool dgm_config_flag(const dgm_config *config, const char *name);

@@ -13,7 +13,7 @@
 const dgm_option dgm_report_test_options[] = {
     {"src", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "source lines that every run translates; if not given, the validation part of its DATA"},
     {"ref", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE", "their references; several are alternatives of each other"},
-    {"translations", DGM_OPTION_FLAG, "true", 0, 0, NULL, NULL, "translate at all; without, settings, data and curves alone"},
+    {"translations", DGM_OPTION_FLAG, "true", 0, 0, NULL, NULL, "show settings, data and curves alone"},
     {"samples", DGM_OPTION_INT, "8", 0, 200, NULL, "N", "lines that are shown, over all qualities and lengths; half as many again where runs differ most"},
     {"attention", DGM_OPTION_INT, "3", 0, 50, NULL, "N", "of these lines, with pictures of attention"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},

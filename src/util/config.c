@@ -363,6 +363,7 @@ bool dgm_option_in(const dgm_option *table, const char *name)
 bool dgm_config_has(const dgm_config *config, const char *name) { return own(config, name, ANY_KIND)->source != SET_BY_NOBODY; }
 
 bool dgm_config_given(const dgm_config *config, const char *name) { return own(config, name, ANY_KIND)->source > SET_BY_DEFAULT; }
+bool dgm_config_given_here(const dgm_config *config, const char *name) { return own(config, name, ANY_KIND)->source == SET_BY_COMMAND_LINE; }
 
 int64_t dgm_config_int(const dgm_config *config, const char *name) { return own(config, name, 1u << DGM_OPTION_INT)->integer; }
 
