@@ -33,14 +33,27 @@ static const dgm_option options[] = {
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
 
+static const char *const outputs[][2] = {{"hyp_out", "--hyp-out"}, {"json_out", "--json-out"}, {"svg", "--svg"},
+                                         {"line_scores", "--line-scores"}, {"token_scores", "--token-scores"}};
+enum { N_OUTPUTS = sizeof outputs / sizeof *outputs };
+
 /* Standard output is for the scores. */
 static dgm_err check_outputs(const dgm_config *config)
 {
-    static const char *const files[][2] = {{"hyp_out", "--hyp-out"}, {"json_out", "--json-out"}, {"svg", "--svg"}};
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        const char *path = dgm_config_text(config, files[i][0]);
+    for (int i = 0; i < N_OUTPUTS; i++) {
+        const char *path = dgm_config_text(config, outputs[i][0]);
         if (path != NULL && strcmp(path, "-") == 0)
-            return DGM_FAIL(DGM_ERR_USAGE, "%s -: standard output is for the scores; name a file%s", files[i][1], i == 0 ? ", or use translate" : "");
+            return DGM_FAIL(DGM_ERR_USAGE, "%s -: standard output is for the scores; name a file%s", outputs[i][1], i == 0 ? ", or use translate" : "");
+    }
+    return DGM_OK;
+}
+
+/* Results must have a place to go to before there is work for them. */
+static dgm_err check_places(const dgm_config *config)
+{
+    for (int i = 0; i < N_OUTPUTS; i++) {
+        const char *path = dgm_config_text(config, outputs[i][0]);
+        if (path != NULL) DGM_TRY(dgm_io_check_place(outputs[i][1], path));
     }
     return DGM_OK;
 }
@@ -244,7 +257,8 @@ static dgm_err run(dgm_config *config)
     if (dgm_config_has(config, "data") && !each_of && !spectra)
         return DGM_FAIL(DGM_ERR_USAGE, "--data goes with --each; a model is evaluated on files: --src and --ref");
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &grid));
-    dgm_err err = spectra ? DGM_OK : dgm_placement_check_kernels(grid); /* singular values are of no product of ours */
+    dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, grid->rank == 0 ? check_places(config) : DGM_OK);
+    if (err == DGM_OK && !spectra) err = dgm_placement_check_kernels(grid); /* singular values are of no product of ours */
     if (err == DGM_OK) err = spectra ? run_spectra(config, grid) : each_of ? run_each(config, grid) : run_pairs(config, grid);
     dgm_grid_destroy(grid);
     return err;

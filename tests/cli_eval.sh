@@ -128,7 +128,16 @@ tail -1 out >bleu
 "$dragoman" score --hyp plain --ref ref.marked >scored
 same bleu scored "and BLEU is that of score"
 
-# Output that cannot be written: the path and the reason.
+# Output that cannot be written: the path and the reason, before there is work.
+for option in --hyp-out --json-out --line-scores --token-scores; do
+    evaluate 1 $a --src src --ref ref $option nowhere/file
+    says "$option nowhere/file: its folder does not exist"
+    says "translated" 0
+    evaluate 1 $a --src src --ref ref $option .
+    says "$option . is a folder: name a file"
+    evaluate 2 $a --src src --ref ref $option -
+    says "$option -: standard output is for the scores"
+done
 if [ -w /dev/full ]; then
     evaluate 1 $a --src src --ref ref --hyp-out /dev/full
     says "write /dev/full: No space left on device"

@@ -1,6 +1,7 @@
 /* dragoman average: one model that is the mean of several, usually the last checkpoints of a run.  Needs no MPI. */
 #include "dgm/average.h"
 #include "dgm/cli.h"
+#include "dgm/io.h"
 #include "dgm/log.h"
 
 #include <stdlib.h>
@@ -17,6 +18,7 @@ static dgm_err run(dgm_config *config)
     DGM_TRY(dgm_config_require(config, "out"));
     int n = dgm_config_n_operands(config);
     if (n == 0) return DGM_FAIL(DGM_ERR_USAGE, "no models given: name the checkpoints or model files to average");
+    DGM_TRY(dgm_io_check_place("--out", dgm_config_text(config, "out")));
     const char **models = calloc((size_t)n, sizeof *models);
     if (models == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d models", n);
     for (int i = 0; i < n; i++) models[i] = dgm_config_operand(config, i);

@@ -43,21 +43,9 @@ static dgm_err name_apart(int n, dgm_report_run *runs)
     return DGM_OK;
 }
 
-/* Before models are loaded and texts translated: the page must have a place to go to. */
-static dgm_err check_place(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    char *dir = slash == NULL ? strdup(".") : strndup(path, (size_t)DGM_MAX(slash - path, 1));
-    if (dir == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
-    bool there = dgm_io_is_dir(dir);
-    free(dir);
-    if (!there) return DGM_FAIL(DGM_ERR_IO, "--out %s: its folder does not exist", path);
-    return dgm_io_is_dir(path) ? DGM_FAIL(DGM_ERR_IO, "--out %s is a folder: name a file", path) : DGM_OK;
-}
-
 static dgm_err open_runs(const dgm_config *config, int n, dgm_report_run *runs)
 {
-    DGM_TRY(check_place(dgm_config_text(config, "out")));
+    DGM_TRY(dgm_io_check_place("--out", dgm_config_text(config, "out")));
     for (int r = 0; r < n; r++) DGM_TRY(dgm_report_run_open(dgm_config_operand(config, r), &runs[r]));
     for (int i = 0; i < dgm_config_count(config, "each"); i++) DGM_TRY(dgm_report_each_read(dgm_config_item(config, "each", i), n, runs));
     return name_apart(n, runs);

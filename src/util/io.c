@@ -278,6 +278,21 @@ bool dgm_io_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+dgm_err dgm_io_check_place(const char *option, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *dir = slash == NULL ? strdup(".") : strndup(path, (size_t)DGM_MAX(slash - path, 1));
+    if (dir == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
+    struct stat st;
+    bool is_device = stat(path, &st) == 0 && !S_ISREG(st.st_mode); /* a file is replaced by renaming, which is a matter of its folder */
+    bool there = dgm_io_is_dir(dir), open = access(is_device ? path : dir, W_OK) == 0;
+    int why = errno;
+    free(dir);
+    if (!there) return DGM_FAIL(DGM_ERR_IO, "%s %s: its folder does not exist", option, path);
+    if (dgm_io_is_dir(path)) return DGM_FAIL(DGM_ERR_IO, "%s %s is a folder: name a file", option, path);
+    return open ? DGM_OK : DGM_FAIL(DGM_ERR_IO, "%s %s: cannot be written: %s", option, path, strerror(why));
+}
+
 bool dgm_io_holds(const char *dir, const char *name)
 {
     char *path = dgm_io_join(dir, name);
