@@ -86,7 +86,7 @@ found page.html "$(printf '<span class="strong">%.4f</span> nats per token' "$nl
 runs 0 "$dragoman" report a --out bleu.html --src valid.src --ref valid.tgt valid.tgt --metrics bleu --tokenize none --samples 2 --attention 0 --beam 1
 found bleu.html 'nrefs:2|bs:1000|seed:12345|case:mixed|eff:no|tok:none'
 found bleu.html 'TER' 0
-found bleu.html 'Beam 1.' 1
+found bleu.html 'Search: beam 1, length penalty paper 0.6.' 1
 found bleu.html '<article class="sample">' 2
 found bleu.html 'class="tag' 0
 

@@ -81,6 +81,8 @@ result $? "best first"
 translate 0 in $m --beam 6 --diverse-groups 3 --n-best 6
 cp out diverse
 equal "$(grep -c '^0 ||| ' out)" 6 "six of a line in three groups"
+translate 0 in $m --beam 6 --diverse-groups 6 --diverse-strength 0 --n-best 6
+equal "$(grep -c '^0 ||| ' out)" 1 "what six groups find alike is listed once"
 translate 0 in $m --no-repeat-ngram 1
 differs out plain "--no-repeat-ngram 1 gives other translations"
 translate 0 in $m --sample --seed 3 --n-best 2
@@ -131,7 +133,7 @@ same tokens tokens.one "three ranks: the same token scores"
 run=
 sed '$d' prefixes >few
 translate 3 in $m --prefix few
-says 'the file of --prefix ends before line 9'
+says 'it ends before line 9'
 (cat prefixes; echo more) >many
 translate 3 in $m --prefix many
 says 'many has more lines than standard input, which has 9'
@@ -190,12 +192,12 @@ same out plain "--flush changes no translation"
 translate 2 in
 says 'missing --model'
 translate 2 in $m --beam 2 --n-best 3
-says 'n_best is 3, expected 1 to the beam of 2'
+says '--n-best 3: expected 1 to the beam of 2'
 translate 2 in $m --beam 0
 translate 2 in $m --top-k 3
-says 'top_k is a setting of samples: give --sample as well'
+says '--top-k is about samples: give --sample as well'
 translate 2 in $m --diverse-groups 2
-says 'diverse_groups is 2, expected a number that divides the beam of 5'
+says '--diverse-groups 2: expected a number that divides the beam of 5'
 translate 3 in --model absent.safetensors
 says 'absent.safetensors'
 translate 3 in --model in

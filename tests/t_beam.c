@@ -222,7 +222,7 @@ static void test_options(void)
     tap_err(dgm_beam_check(&o), DGM_OK, "the defaults are valid");
     o.n_best = 6;
     tap_err(dgm_beam_check(&o), DGM_ERR_USAGE, "more results than the beam holds");
-    tap_error_says("n_best is 6, expected 1 to the beam of 5");
+    tap_error_says("--n-best 6: expected 1 to the beam of 5");
     o = dgm_beam_defaults(), o.beam = 0;
     tap_err(dgm_beam_check(&o), DGM_ERR_USAGE, "beam 0");
     o = dgm_beam_defaults(), o.length_penalty = NAN;

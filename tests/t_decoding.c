@@ -284,6 +284,10 @@ static void naive_diverse(const models *m, const dgm_sentence *src, const dgm_se
     for (int g = 0; g < o->diverse_groups; g++) {
         for (int i = 0; i < of_group[g].n; i++) {
             const dgm_hypothesis *h = &of_group[g].best[i];
+            bool twice = false; /* by an earlier group */
+            for (int k = 0; k < done->n; k++)
+                twice = twice || (done->best[k].n == h->n && memcmp(done->best[k].ids, h->ids, (size_t)h->n * sizeof *h->ids) == 0);
+            if (twice) continue;
             if (dgm_hypotheses_add(done, h->ids, h->n, h->log_prob, h->score) != DGM_OK) abort();
         }
         dgm_hypotheses_fini(&of_group[g]);
@@ -535,7 +539,7 @@ static void test_limits(void)
 
     o = dgm_search_defaults(), o.diverse_groups = 3;
     tap_err(dgm_search_check(&o), DGM_ERR_USAGE, "groups that do not divide the beam");
-    tap_error_says("diverse_groups is 3, expected a number that divides the beam of 5");
+    tap_error_says("--diverse-groups 3: expected a number that divides the beam of 5");
     o = dgm_search_defaults(), o.sample = true, o.diverse_groups = 5;
     tap_err(dgm_search_check(&o), DGM_ERR_USAGE, "samples in groups");
     o = dgm_search_defaults(), o.sample = true, o.sampling.top_p = 0;

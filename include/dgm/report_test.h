@@ -39,7 +39,7 @@ typedef struct {
     int64_t n_spread, n_samples;
     dgm_report_picture *pictures; /* by line, then system */
     int n_pictures;
-    int beam;                     /* how they were translated */
+    dgm_text search;              /* how they were translated (dgm_translate_describe) */
 } dgm_report_test;
 
 /* The options of all this: src, ref, translations, samples, attention. */

@@ -65,6 +65,8 @@ json_t *dgm_train_experiment(const dgm_config *config, bool from_init);
 /* Whether the setting is told to records at all: some that later versions brought are not where they have their default, so that what is trained
  * without them is recorded as it was before them. */
 bool dgm_train_setting_is_written(const dgm_config *config, const char *name);
+/* What such a setting was where a record does not have it, as text; "" of others. */
+const char *dgm_train_setting_unwritten(const char *name);
 
 /* DGM_ERR_INPUT naming the first setting of `config` that is not as in `saved`. */
 dgm_err dgm_train_experiment_check(const dgm_config *config, bool from_init, const json_t *saved, const char *where);

@@ -20,6 +20,9 @@ dgm_translate_options dgm_translate_defaults(void);
 extern const dgm_option dgm_translate_option_table[];
 dgm_err dgm_translate_options_read(const dgm_config *config, dgm_translate_options *out);
 
+/* How it is searched, in words for who wants to repeat it: beam and length penalty, and whatever is not the default. */
+dgm_err dgm_translate_describe(const dgm_translate_options *options, dgm_text *out);
+
 /* The options that only `translate` has: n_best, sampling, ensembles.  *out has been read from the other table. */
 extern const dgm_option dgm_translate_more_table[];
 dgm_err dgm_translate_more_read(const dgm_config *config, dgm_translate_options *out);

@@ -34,6 +34,7 @@ typedef struct {
     int64_t at_once; /* lines */
     /* rank 0 */
     dgm_corpus *input, *prefix_input; /* the second NULL without --prefix */
+    const char *prefix_path;
     dgm_tokenizer_state *tokenizer, *prefix_tokenizer;
     dgm_text text;
     int64_t n_lines, n_tokens; /* done; tokens of the best translations, </s> included */
@@ -52,7 +53,7 @@ static dgm_err read_prefix(job *j, int64_t number)
     dgm_line line;
     bool more;
     DGM_TRY(dgm_corpus_next(j->prefix_input, &line, &more));
-    if (!more) return DGM_FAIL(DGM_ERR_INPUT, "the file of --prefix ends before line %lld of standard input", (long long)number);
+    if (!more) return DGM_FAIL(DGM_ERR_INPUT, "--prefix %s: it ends before line %lld of standard input", j->prefix_path, (long long)number);
     DGM_TRY(dgm_corpus_refuse(&line));
     dgm_translate_text_of(&line.text, &line.n_bytes, line.number);
     return dgm_sentence_list_encode(&j->prefixes, j->prefix_tokenizer, line.text, line.n_bytes, MAX_PREFIX_TOKENS, line.file, line.number);
@@ -170,6 +171,7 @@ static dgm_err open_input(const dgm_config *config, job *j)
     const char *path = "-", *name = "standard input", *prefix = dgm_config_text(config, "prefix");
     DGM_TRY(dgm_tokenizer_state_create(j->translator->src_tokenizer, &j->tokenizer));
     if (prefix != NULL) {
+        j->prefix_path = prefix;
         DGM_TRY(dgm_tokenizer_state_create(j->translator->tgt_tokenizer, &j->prefix_tokenizer));
         DGM_TRY(dgm_error_context(dgm_corpus_open(&prefix, NULL, 1, &j->prefix_input), "--prefix"));
     }
@@ -191,7 +193,7 @@ static dgm_err prepare_job(const dgm_config *config, job *j)
     DGM_TRY(dgm_translate_options_read(config, &j->options));
     DGM_TRY(dgm_translate_more_read(config, &j->options));
     if (prefix != NULL && prefix[0] == '-' && prefix[1] == 0)
-        return DGM_FAIL(DGM_ERR_USAGE, "prefix: standard input has the lines to translate; expected another file");
+        return DGM_FAIL(DGM_ERR_USAGE, "--prefix -: standard input has the lines to translate; name another file");
     j->print_n_best = dgm_config_has(config, "n_best");
     j->flush = dgm_config_flag(config, "flush");
     j->at_once = FIRST_LINES;

@@ -61,7 +61,7 @@ void dgm_report_attention(const dgm_report *report, dgm_html *page)
         return;
     }
     dgm_html_put(page, "<p>Where the last decoder layer looks in the source (columns) while it says each piece of its own translation (rows): a mean over its "
-                       "heads; the darker, the more, and each row adds up to 1. ▁ begins a word. Attention says where information was taken from, not why.</p>\n");
+                       "heads; the stronger the colour, the more, and each row adds up to 1. ▁ begins a word. Attention says where information was taken from, not why.</p>\n");
     for (int i = 0; i < t->n_pictures; i++) {
         if (i % t->n_systems == 0) {
             dgm_html_put(page, "<h3>Line ");

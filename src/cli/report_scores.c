@@ -76,7 +76,9 @@ static void put_text(const dgm_report *report, dgm_html *page)
         }
         dgm_html_put(page, ".");
     }
-    dgm_html_putf(page, " Beam %d.</p>\n", t->beam);
+    dgm_html_put(page, " Search: ");
+    dgm_html_put(page, t->search.text);
+    dgm_html_put(page, ".</p>\n");
 }
 
 static void put_signatures(const dgm_report_test *t, dgm_html *page)

@@ -10,10 +10,16 @@ static const struct { const dgm_option *table; const char *title; } groups[] = {
     {dgm_train_model_options, "Model"}, {dgm_train_update_options, "Updates"}, {dgm_train_run_options, "Run"}, {dgm_prepare_option_table, "Preparation of the data"}};
 enum { N_GROUPS = sizeof groups / sizeof *groups };
 
+static const char *value_of(const dgm_report_run *run, const char *name)
+{
+    const char *value = dgm_report_run_setting(run, name);
+    return *value == '\0' && run->record != NULL ? dgm_train_setting_unwritten(name) : value;
+}
+
 static bool is_set(const dgm_report *report, const char *name)
 {
     for (int r = 0; r < report->n_runs; r++)
-        if (*dgm_report_run_setting(&report->runs[r], name) != '\0') return true;
+        if (*value_of(&report->runs[r], name) != '\0') return true;
     return false;
 }
 
@@ -22,7 +28,7 @@ static bool differs(const dgm_report *report, const char *name)
     const char *first = NULL;
     for (int r = 0; r < report->n_runs; r++) {
         if (report->runs[r].record == NULL) continue; /* not known */
-        const char *value = dgm_report_run_setting(&report->runs[r], name);
+        const char *value = value_of(&report->runs[r], name);
         if (first != NULL && strcmp(first, value) != 0) return true;
         if (first == NULL) first = value;
     }
@@ -56,7 +62,7 @@ static const char *effect(const dgm_report *report, const char *name)
 static void put_values(const dgm_report *report, const char *name, dgm_html *page)
 {
     for (int r = 0; r < report->n_runs; r++) {
-        const char *value = dgm_report_run_setting(&report->runs[r], name);
+        const char *value = value_of(&report->runs[r], name);
         dgm_html_put(page, "<td class=\"code\">");
         if (*value != '\0') dgm_html_text(page, value);
         else dgm_html_put(page, report->runs[r].record != NULL ? "–" : "not known");

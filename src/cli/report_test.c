@@ -48,6 +48,7 @@ void dgm_report_test_destroy(dgm_report_test *test)
     for (int r = 0; r < test->n_refs; r++) dgm_lines_fini(&test->refs[r]);
     dgm_lines_fini(&test->src);
     dgm_scoring_fini(&test->scoring);
+    dgm_text_fini(&test->search);
     free(test->pictures);
     free(test->systems);
     free(test->counts);
@@ -281,7 +282,8 @@ dgm_err dgm_report_test_make(const dgm_grid *grid, const dgm_config *config, con
     else if (grid->rank == 0) err = prepare(config, &choice, runs, n_runs, test, why);
     DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, err));
     DGM_GOTO(translate_all(grid, &options, runs, test));
-    if (test != NULL) test->beam = options.search.beam.beam;
+    if (test != NULL) err = dgm_translate_describe(&options, &test->search);
+    DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, err));
     DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, test != NULL ? finish(config, runs, test) : DGM_OK));
     if (test != NULL && test->n_systems > 0) *out = test;
     else dgm_report_test_destroy(test);

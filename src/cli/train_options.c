@@ -240,7 +240,12 @@ static bool is_default(const dgm_config *config, const char *name)
 }
 
 /* Models trained without such settings keep their bytes. */
-bool dgm_train_setting_is_written(const dgm_config *config, const char *name) { return strcmp(name, "bpe_dropout") != 0 || !is_default(config, name); }
+const char *dgm_train_setting_unwritten(const char *name) { return strcmp(name, "bpe_dropout") == 0 ? "0" : ""; }
+
+bool dgm_train_setting_is_written(const dgm_config *config, const char *name)
+{
+    return *dgm_train_setting_unwritten(name) == '\0' || !is_default(config, name);
+}
 
 static bool is_cosine(const dgm_config *config) { return strcmp(dgm_config_text(config, "schedule"), "cosine") == 0; }
 

@@ -14,7 +14,7 @@ dgm_err dgm_beam_check(const dgm_beam_options *o)
 {
     if (o->beam < 1 || o->beam > 1024) return DGM_FAIL(DGM_ERR_USAGE, "beam is %d, expected 1 to 1024", o->beam);
     if (o->n_best < 1 || o->n_best > o->beam)
-        return DGM_FAIL(DGM_ERR_USAGE, "n_best is %d, expected 1 to the beam of %d: raise --beam", o->n_best, o->beam);
+        return DGM_FAIL(DGM_ERR_USAGE, "--n-best %d: expected 1 to the beam of %d: raise --beam", o->n_best, o->beam);
     if (!(o->length_penalty >= 0 && o->length_penalty <= 10))
         return DGM_FAIL(DGM_ERR_USAGE, "length_penalty is %g, expected 0 to 10", o->length_penalty);
     if (!(o->max_length_factor >= 0 && o->max_length_factor <= 1000))

@@ -195,7 +195,14 @@ static void reorder_paths(dgm_search_run_state *r, dgm_under_way *u, int g, int 
     for (int j = 0; j < n_live_before; j++) dgm_kvcache_release(cache, &u->slots, dgm_under_way_path(u, g * r->width + j)[last]);
 }
 
-/* Hands the results of a sentence over, those of several groups by their scores. */
+static bool holds(const dgm_hypotheses *list, const dgm_hypothesis *h)
+{
+    for (int i = 0; i < list->n; i++)
+        if (list->best[i].n == h->n && memcmp(list->best[i].ids, h->ids, (size_t)h->n * sizeof *h->ids) == 0) return true;
+    return false;
+}
+
+/* Hands the results of a sentence over, those of several groups by their scores; what several found counts once. */
 static dgm_err finish(dgm_search_run_state *r, dgm_under_way *u)
 {
     dgm_hypotheses *out = &r->out[u->index];
@@ -207,7 +214,7 @@ static dgm_err finish(dgm_search_run_state *r, dgm_under_way *u)
         for (int g = 0; g < r->n_groups; g++)
             for (int i = 0; i < u->groups[g].done.n; i++) {
                 const dgm_hypothesis *h = &u->groups[g].done.best[i];
-                DGM_TRY(dgm_hypotheses_add(out, h->ids, h->n, h->log_prob, h->score));
+                if (!holds(out, h)) DGM_TRY(dgm_hypotheses_add(out, h->ids, h->n, h->log_prob, h->score));
             }
     }
     dgm_search_leave(r, u);

@@ -58,14 +58,28 @@ dgm_err dgm_translate_options_read(const dgm_config *config, dgm_translate_optio
     return DGM_OK;
 }
 
+dgm_err dgm_translate_describe(const dgm_translate_options *options, dgm_text *out)
+{
+    const dgm_search_options *o = &options->search, plain = dgm_search_defaults();
+    const dgm_beam_options *b = &o->beam;
+    bool average = b->length_kind == DGM_LENGTH_AVERAGE;
+    DGM_TRY(dgm_text_printf(out, "beam %d, length penalty %s %g", b->beam, average ? "average" : "paper", b->length_penalty));
+    if (b->max_length_factor != plain.beam.max_length_factor || b->max_length_plus != plain.beam.max_length_plus)
+        DGM_TRY(dgm_text_printf(out, ", at most %g times the source tokens and %lld", b->max_length_factor, (long long)b->max_length_plus));
+    if (b->min_length != plain.beam.min_length) DGM_TRY(dgm_text_printf(out, ", at least %lld tokens", (long long)b->min_length));
+    if (o->no_repeat_ngram > 0) DGM_TRY(dgm_text_printf(out, ", no %d-gram twice", o->no_repeat_ngram));
+    if (o->diverse_groups > 1) DGM_TRY(dgm_text_printf(out, ", %d diverse groups of strength %g", o->diverse_groups, o->diverse_strength));
+    return DGM_OK;
+}
+
 dgm_err dgm_translate_more_read(const dgm_config *config, dgm_translate_options *out)
 {
-    static const char *const of_samples[] = {"temperature", "top_k", "top_p", "seed"};
+    static const char *const of_samples[][2] = {{"temperature", "--temperature"}, {"top_k", "--top-k"}, {"top_p", "--top-p"}, {"seed", "--seed"}};
     dgm_search_options *o = &out->search;
     o->sample = dgm_config_flag(config, "sample");
     for (size_t i = 0; i < sizeof of_samples / sizeof *of_samples && !o->sample; i++)
-        if (dgm_config_given(config, of_samples[i]))
-            return DGM_FAIL(DGM_ERR_USAGE, "%s is a setting of samples: give --sample as well", of_samples[i]);
+        if (dgm_config_given(config, of_samples[i][0]))
+            return DGM_FAIL(DGM_ERR_USAGE, "%s is about samples: give --sample as well", of_samples[i][1]);
     if (dgm_config_has(config, "n_best")) o->beam.n_best = (int)dgm_config_int(config, "n_best");
     o->sampling = (dgm_sample_options){
         .temperature = dgm_config_real(config, "temperature"),
