@@ -9,6 +9,7 @@
 #include "dgm/log.h"
 #include "dgm/placement.h"
 #include "dgm/run_record.h"
+#include "dgm/sacrebleu_names.h"
 #include "dgm/spectra.h"
 
 #include <stdio.h>
@@ -116,6 +117,7 @@ static dgm_err evaluate(const dgm_config *config, const dgm_grid *grid, dgm_eval
     DGM_TRY(dgm_config_require(config, "model"));
     DGM_TRY(dgm_config_require(config, "src"));
     DGM_TRY(dgm_config_require(config, "ref"));
+    DGM_TRY(dgm_metric_check_confidence(config));
     DGM_TRY(read_options(config, &how));
     DGM_TRY(dgm_error_context(dgm_translator_open(dgm_config_text(config, "model"), grid, translator), "--model"));
     DGM_TRY(dgm_eval_pairs_read(config, grid, pairs));
@@ -277,5 +279,9 @@ int dgm_cmd_eval(int argc, char **argv)
                    "--each evaluates every checkpoint of a run, and its result, on FILE or the run's own validation part: a line each,\n"
                    "with 95 % intervals of the scores (--no-confidence: none).",
         .tables = tables, .n_tables = 3, .uses_mpi = true, .run = run};
-    return dgm_cli_run(&command, argc, argv);
+    char **own = argv;
+    dgm_err err = dgm_sacrebleu_names(argc, argv, &own);
+    int code = dgm_cli_run(&command, argc, own);
+    if (err == DGM_OK) free(own);
+    return code;
 }

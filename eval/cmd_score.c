@@ -5,6 +5,7 @@
 #include "dgm/cli.h"
 #include "dgm/json_text.h"
 #include "dgm/paired_report.h"
+#include "dgm/sacrebleu_names.h"
 
 #include <limits.h>
 #include <stdlib.h>
@@ -18,20 +19,11 @@ static const dgm_option options[] = {
     {"json", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "JSON with all digits; with --sentence one object per line"},
     {"score_only", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "print nothing but scores"},
     {"short", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "print signatures with short keys"},
-    {"seed", DGM_OPTION_INT, "12345", 0, 9e15, NULL, "N", "of the random numbers of --confidence and the paired tests"},
     {"paired_bs", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "compare the FILEs of --hyp with the first: paired bootstrap test"},
     {"paired_bs_n", DGM_OPTION_INT, "1000", 2, 10000000, NULL, "N", "resamples of --paired-bs"},
     {"paired_ar", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "the same by approximate randomization"},
     {"paired_ar_n", DGM_OPTION_INT, "10000", 1, 10000000, NULL, "N", "trials of --paired-ar"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
-};
-
-/* What sacreBLEU calls the same. */
-static const struct { const char *theirs, *ours; } aliases[] = {
-    {"--input", "--hyp"}, {"-i", "--hyp"}, {"--sentence-level", "--sentence"}, {"-sl", "--sentence"}, {"-m", "--metrics"},
-    {"-tok", "--tokenize"}, {"-lc", "--lowercase"}, {"-s", "--smooth-method"}, {"-sv", "--smooth-value"}, {"-cc", "--chrf-char-order"},
-    {"-cw", "--chrf-word-order"}, {"-ci", "--confidence"}, {"-cin", "--confidence-n"}, {"-pbs", "--paired-bs"}, {"-pbsn", "--paired-bs-n"},
-    {"-par", "--paired-ar"}, {"-parn", "--paired-ar-n"}, {"-b", "--score-only"}, {"-sh", "--short"}, {"-w", "--width"},
 };
 
 typedef struct {
@@ -103,8 +95,8 @@ static dgm_err read_options(score_run *s)
     s->style = (dgm_metric_style){.width = (int)dgm_config_int(c, "width"), .score_only = dgm_config_flag(c, "score_only"),
                                   .short_signature = dgm_config_flag(c, "short")};
     DGM_TRY(read_test(s));
+    DGM_TRY(dgm_metric_check_confidence(c));
     DGM_TRY(dgm_metric_choice_read(c, s->sentence, &choice));
-    choice.seed = (uint64_t)dgm_config_int(c, "seed");
     return dgm_scoring_init(&s->scoring, &choice, n_refs_of(c));
 }
 
@@ -229,13 +221,6 @@ static dgm_err run(dgm_config *config)
     return err;
 }
 
-static char *own_name(char *arg)
-{
-    for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
-        if (strcmp(arg, aliases[i].theirs) == 0) return (char *)(uintptr_t)aliases[i].ours; /* read only from here on */
-    return arg;
-}
-
 int dgm_cmd_score(int argc, char **argv)
 {
     static const dgm_option *const tables[] = {options, dgm_metric_option_table};
@@ -245,11 +230,9 @@ int dgm_cmd_score(int argc, char **argv)
                    "sacreBLEU's short options and --input and --sentence-level are understood as well, and references that stand alone:\n"
                    "dragoman score REF -i FILE -m chrf, or dragoman score REF < FILE.",
         .tables = tables, .n_tables = 2, .max_operands = INT_MAX, .run = run};
-    char **own = malloc(((size_t)argc + 1) * sizeof *own);
-    if (own == NULL) return dgm_cli_run(&command, argc, argv);
-    for (int i = 0; i < argc; i++) own[i] = i > 0 ? own_name(argv[i]) : argv[i];
-    own[argc] = NULL;
+    char **own = argv;
+    dgm_err err = dgm_sacrebleu_names(argc, argv, &own);
     int code = dgm_cli_run(&command, argc, own);
-    free(own);
+    if (err == DGM_OK) free(own);
     return code;
 }

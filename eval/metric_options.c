@@ -4,7 +4,7 @@
 #include <string.h>
 
 const dgm_option dgm_metric_option_table[] = {
-    {"metrics", DGM_OPTION_LIST, "bleu", 0, 0, NULL, "NAME", "one or more of bleu, chrf, ter"},
+    {"metrics", DGM_OPTION_LIST, NULL, 0, 0, NULL, "NAME", "one or more of bleu, chrf, ter; bleu if not given, in a report all"},
     {"tokenize", DGM_OPTION_CHOICE, "13a", 0, 0, DGM_MT_TOKENIZER_NAMES, "NAME", "BLEU: how lines become words"},
     {"lowercase", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "BLEU: compare in lower case"},
     {"smooth_method", DGM_OPTION_CHOICE, "exp", 0, 0, DGM_BLEU_SMOOTHING_NAMES, "NAME", "BLEU: what a precision of zero becomes"},
@@ -23,6 +23,7 @@ const dgm_option dgm_metric_option_table[] = {
     {"ter_normalized", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "TER: punctuation is split off"},
     {"confidence", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "a 95 % interval by bootstrap resampling"},
     {"confidence_n", DGM_OPTION_INT, "1000", 2, 10000000, NULL, "N", "resamples of --confidence"},
+    {"seed", DGM_OPTION_INT, "12345", 0, 9e15, NULL, "N", "of the random numbers of --confidence and of paired tests"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
 
@@ -61,6 +62,7 @@ static dgm_mt_tercom_options read_ter(const dgm_config *c)
 /* Which metrics are asked for, by kind. */
 static dgm_err read_kinds(const dgm_config *c, bool *wanted)
 {
+    wanted[DGM_METRIC_BLEU] = !dgm_config_given(c, "metrics");
     for (int i = 0; i < dgm_config_count(c, "metrics"); i++) {
         const char *name = dgm_config_item(c, "metrics", i);
         int kind = 0;
@@ -73,7 +75,7 @@ static dgm_err read_kinds(const dgm_config *c, bool *wanted)
 
 dgm_err dgm_metric_choice_read(const dgm_config *c, bool sentences, dgm_metric_choice *out)
 {
-    dgm_metric_choice choice = {.force = dgm_config_flag(c, "force"), .seed = DGM_METRIC_SEED};
+    dgm_metric_choice choice = {.force = dgm_config_flag(c, "force"), .seed = (uint64_t)dgm_config_int(c, "seed")};
     bool wanted[DGM_N_METRICS] = {false};
     DGM_TRY(read_kinds(c, wanted));
     for (int kind = 0; kind < DGM_N_METRICS; kind++) {
@@ -87,4 +89,10 @@ dgm_err dgm_metric_choice_read(const dgm_config *c, bool sentences, dgm_metric_c
     if (dgm_config_flag(c, "confidence")) choice.n_resamples = dgm_config_int(c, "confidence_n");
     *out = choice;
     return DGM_OK;
+}
+
+dgm_err dgm_metric_check_confidence(const dgm_config *config)
+{
+    if (!dgm_config_given(config, "confidence_n") || dgm_config_flag(config, "confidence")) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "--confidence-n says how many resamples --confidence makes: give --confidence as well");
 }

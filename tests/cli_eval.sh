@@ -128,6 +128,13 @@ tail -1 out >bleu
 "$dragoman" score --hyp plain --ref ref.marked >scored
 same bleu scored "and BLEU is that of score"
 
+# sacreBLEU's names, and its seed.
+evaluate 0 $a --src src --ref ref -m bleu chrf -tok none -ci -cin 20 --seed 7
+prints '|bs:20|seed:7|case:mixed|eff:no|tok:none|'
+prints 'chrF2|'
+evaluate 2 $a --src src --ref ref --confidence-n 20
+says 'give --confidence as well'
+
 # Output that cannot be written: the path and the reason, before there is work.
 for option in --hyp-out --json-out --line-scores --token-scores; do
     evaluate 1 $a --src src --ref ref $option nowhere/file

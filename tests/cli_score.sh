@@ -66,6 +66,10 @@ input=hyp
 score 0 ref ref2 -lc
 input=/dev/null
 prints 'BLEU|nrefs:2|case:lc|eff:no|tok:13a|smooth:exp|version:dragoman-0.1 = 100.0 '
+score 2 --hyp hyp --ref ref --confidence-n 5
+says 'give --confidence as well'
+runs 0 "$mpirun" -n 2 "$dragoman" score --hyp hyp --ref ref
+says 'score is one process: each of the 2 that mpirun started does the same' 1
 score 2 ref -
 says 'standard input (-) can be read once'
 score 3 no-such-file -i hyp

@@ -16,11 +16,12 @@ typedef struct {
     uint64_t seed;
 } dgm_metric_choice;
 
-enum { DGM_METRIC_SEED = 12345 }; /* sacreBLEU's, too */
+enum { DGM_METRIC_SEED = 12345 }; /* --seed where it is not given, as in sacreBLEU */
 
-/* What the table's options say; `sentences` is true where single sentences are scored, which BLEU then does with effective order.  The
- * seed is DGM_METRIC_SEED: commands that have an option for it put it in.  DGM_ERR_USAGE for unknown metrics and options that
- * contradict each other. */
+/* What the table's options say; `sentences` is true where single sentences are scored, which BLEU then does with effective order.
+ * DGM_ERR_USAGE for unknown metrics and options that contradict each other. */
 dgm_err dgm_metric_choice_read(const dgm_config *config, bool sentences, dgm_metric_choice *out);
+/* DGM_ERR_USAGE for --confidence-n without --confidence, where intervals are not made unasked. */
+dgm_err dgm_metric_check_confidence(const dgm_config *config);
 
 #endif

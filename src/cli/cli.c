@@ -103,6 +103,14 @@ static dgm_err meet(dgm_err err)
 
 /* ---- running a command ---- */
 
+/* A command without MPI does its work once for each process that mpirun starts. */
+static void warn_of_copies(const dgm_cli_command *command)
+{
+    const char *size = getenv("OMPI_COMM_WORLD_SIZE"), *rank = getenv("OMPI_COMM_WORLD_RANK");
+    if (size == NULL || atoi(size) < 2 || rank == NULL || atoi(rank) != 0) return;
+    dgm_log(DGM_LOG_WARN, "%s is one process: each of the %d that mpirun started does the same, and prints it; start it without mpirun", command->name, atoi(size));
+}
+
 /* A full disk behind stdout must not look like success. */
 static dgm_err flush_results(dgm_err err)
 {
@@ -141,6 +149,7 @@ int dgm_cli_run(const dgm_cli_command *command, int argc, char **argv)
     if (!help && command->uses_mpi) {
         status = run_with_mpi(command, config, err);
     } else {
+        if (!help) warn_of_copies(command);
         if (err == DGM_OK && !help) err = command->run(config);
         err = flush_results(err);
         if (err != DGM_OK) print_error(dgm_error_text(), -1);

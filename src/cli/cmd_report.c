@@ -94,10 +94,11 @@ static dgm_err run(dgm_config *config)
 int dgm_cmd_report(int argc, char **argv)
 {
     static const dgm_option *const tables[] = {options, dgm_report_test_options, dgm_metric_option_table, dgm_translate_option_table};
+    static const char *const unlisted[] = {"confidence", NULL}; /* there are intervals in any case */
     static const dgm_cli_command command = {.name = "report", .synopsis = "RUN... --out FILE [--src FILE --ref FILE...] [options]",
         .summary = "Writes one page of HTML about one or several runs: settings and how they differ, the data's audit, curves, scores with intervals and\n"
-                   "paired tests, translations side by side, attention.  The page is one file without scripts and loads nothing.  What a run does not\n"
+                   "paired tests (always), translations side by side, attention.  The page is one file without scripts and loads nothing.  What a run does not\n"
                    "have yet is said on the page.  Without --src and --ref the runs translate the validation part of their common DATA.",
-        .tables = tables, .n_tables = 4, .max_operands = DGM_REPORT_MAX_RUNS, .uses_mpi = true, .run = run};
+        .tables = tables, .n_tables = 4, .unlisted = unlisted, .max_operands = DGM_REPORT_MAX_RUNS, .uses_mpi = true, .run = run};
     return dgm_cli_run(&command, argc, argv);
 }

@@ -123,7 +123,7 @@ static void put_speed(const dgm_report *report, const dgm_report_run *run, dgm_h
     dgm_html_count(page, (int64_t)llround(speed));
     dgm_html_put(page, " target tokens/s<span class=\"small\">median of ");
     dgm_html_count(page, run->timing.n);
-    dgm_html_put(page, " lines");
+    dgm_html_put(page, " lines of the log");
     if (!isnan(share)) dgm_html_putf(page, ", %.0f %% of the peak of matrix products", 100 * share);
     dgm_html_put(page, "</span>");
     int64_t largest = best_row(&run->timing, DGM_REPORT_MEMORY, false);
