@@ -309,5 +309,5 @@ void dgm_prepare_log(const dgm_prepare_report *r)
     dgm_log(DGM_LOG_INFO, "vocabulary %lld source, %lld target; training tokens %lld source, %lld target; %d shard%s, %.1f MB",
             (long long)r->src_vocab_size, (long long)r->tgt_vocab_size, (long long)r->train_src_tokens, (long long)r->train_tgt_tokens,
             r->n_shards, r->n_shards == 1 ? "" : "s", (double)r->n_bytes / 1e6);
-    if (r->n_cr > 0) dgm_log(DGM_LOG_INFO, "%lld lines end in CR LF: the CR is left out, it is no part of the text", (long long)r->n_cr);
+    if (r->n_cr > 0) dgm_log(DGM_LOG_INFO, "%lld line%s in CR LF: the CR is left out, it is no part of the text", (long long)r->n_cr, r->n_cr == 1 ? " ends" : "s end");
 }

@@ -16,7 +16,7 @@ const dgm_option dgm_prepare_option_table[] = {
     {"tokenizer", DGM_OPTION_TEXT, "bpe", 0, 0, NULL, "KIND", "bpe or character to learn one, or a tokenizer.json to use"},
     {"tgt_tokenizer", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "a tokenizer.json for the target side alone"},
     {"vocab_size", DGM_OPTION_INT, "10000", DGM_VOCAB_N_FIXED, DGM_VOCAB_MAX, NULL, "N", "pieces of a learned tokenizer"},
-    {"joint_vocab", DGM_OPTION_FLAG, "true", 0, 0, NULL, NULL, "learn a tokenizer for each side, not one from both"},
+    {"joint_vocab", DGM_OPTION_FLAG, "true", 0, 0, NULL, NULL, "a tokenizer and embeddings for each side, not one for both"},
     {"max_length", DGM_OPTION_INT, "256", 1, DGM_AUDIT_MAX_LENGTH, NULL, "N", "drop pairs with more tokens on a side"},
     {"max_ratio", DGM_OPTION_REAL, "9", 1, 1e6, NULL, "X", "drop pairs with X times more tokens on one side than on the other"},
     {"on_bad_line", DGM_OPTION_CHOICE, "fail", 0, 0, "fail|drop", NULL, "invalid UTF-8, zero bytes, endless lines: an error, or left out"},

@@ -54,7 +54,7 @@ static dgm_err check_places(const dgm_config *config)
 {
     for (int i = 0; i < N_OUTPUTS; i++) {
         const char *path = dgm_config_text(config, outputs[i][0]);
-        if (path != NULL) DGM_TRY(dgm_io_check_place(outputs[i][1], path));
+        if (path != NULL) DGM_TRY(dgm_io_check_place(outputs[i][1], path, true));
     }
     return DGM_OK;
 }
@@ -280,7 +280,7 @@ int dgm_cmd_eval(int argc, char **argv)
                    "with 95 % intervals of the scores (--no-confidence: none).",
         .tables = tables, .n_tables = 3, .uses_mpi = true, .run = run};
     char **own = argv;
-    dgm_err err = dgm_sacrebleu_names(argc, argv, &own);
+    dgm_err err = dgm_sacrebleu_names(argc, argv, false, &own);
     int code = dgm_cli_run(&command, argc, own);
     if (err == DGM_OK) free(own);
     return code;

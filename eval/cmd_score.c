@@ -102,19 +102,20 @@ static dgm_err read_options(score_run *s)
 
 /* ---- reading and counting ---- */
 
-static dgm_err read_list(const dgm_config *config, const char *option, const char *(*name_of)(const dgm_config *, int), int n, dgm_lines **out, int *n_read)
+static dgm_err read_list(const dgm_config *config, const char *what, const char *(*name_of)(const dgm_config *, int), int n, dgm_lines **out,
+                         int *n_read)
 {
     *out = calloc((size_t)n, sizeof **out);
     if (*out == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d files", n);
     dgm_err err = DGM_OK;
     for (*n_read = 0; *n_read < n && err == DGM_OK; ++*n_read) err = dgm_lines_read(name_of(config, *n_read), true, &(*out)[*n_read]);
-    return dgm_error_context(err, "--%s", option);
+    return dgm_error_context(err, "%s", what);
 }
 
 static dgm_err read_files(score_run *s)
 {
-    DGM_TRY(read_list(s->config, "ref", ref_of, n_refs_of(s->config), &s->refs, &s->n_refs));
-    DGM_TRY(read_list(s->config, "hyp", hyp_of, n_hyps_of(s->config), &s->hyps, &s->n_hyps));
+    DGM_TRY(read_list(s->config, dgm_config_n_operands(s->config) > 0 ? "reference" : "--ref", ref_of, n_refs_of(s->config), &s->refs, &s->n_refs));
+    DGM_TRY(read_list(s->config, "--hyp", hyp_of, n_hyps_of(s->config), &s->hyps, &s->n_hyps));
     for (int i = 0; i < s->n_hyps; i++) {
         for (int r = 0; r < s->n_refs; r++) DGM_TRY(dgm_lines_check_aligned(&s->hyps[i], &s->refs[r]));
         if (s->hyps[i].n == 0) return DGM_FAIL(DGM_ERR_INPUT, "%s is empty: there is nothing to score", s->hyps[i].name);
@@ -224,14 +225,14 @@ static dgm_err run(dgm_config *config)
 int dgm_cmd_score(int argc, char **argv)
 {
     static const dgm_option *const tables[] = {options, dgm_metric_option_table};
-    static const dgm_cli_command command = {.name = "score", .synopsis = "--hyp FILE... --ref FILE... [options]",
+    static const dgm_cli_command command = {.name = "score", .synopsis = "--hyp FILE... --ref FILE... [options]\n       dragoman score REF... [-i FILE...] [options]",
         .summary = "Scores finished translations: BLEU, chrF and TER of texts or single lines, equal to sacreBLEU's, with intervals and tests.\n"
                    "Line i of each FILE belongs to line i of the others; plain or compressed text (.zst, .gz, .xz).\n"
                    "sacreBLEU's short options and --input and --sentence-level are understood as well, and references that stand alone:\n"
                    "dragoman score REF -i FILE -m chrf, or dragoman score REF < FILE.",
         .tables = tables, .n_tables = 2, .max_operands = INT_MAX, .run = run};
     char **own = argv;
-    dgm_err err = dgm_sacrebleu_names(argc, argv, &own);
+    dgm_err err = dgm_sacrebleu_names(argc, argv, true, &own);
     int code = dgm_cli_run(&command, argc, own);
     if (err == DGM_OK) free(own);
     return code;

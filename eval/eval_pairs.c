@@ -116,7 +116,7 @@ void dgm_eval_pairs_fini(dgm_eval_pairs *pairs)
 
 /* ---- tokens ---- */
 
-/* Of a source a blank line has no tokens, as in translate; a reference is what it is. */
+/* Of a source a blank line has no tokens, as in translate; a reference has those of its spaces. */
 static dgm_err encode(const dgm_tokenizer *tokenizer, const dgm_lines *lines, bool is_source, int64_t max_tokens, dgm_sentence_list *out)
 {
     dgm_tokenizer_state *state = NULL;

@@ -51,7 +51,12 @@ awk -v nodes="$NODES" -v gbit="$GBIT" -v latency="$LATENCY_US" -v batch="$BATCH"
         if (failed) exit failed
     }
     function need(path) {
-        if (!(path in value) || value[path] == "null") { print "costs.sh: the measurement has no " path ": measure on " (tp > 1 ? "two ranks or more" : "this machine") ", without --no-ceilings" > "/dev/stderr"; failed = 3; exit 3 }
+        if (!(path in value) || value[path] == "null") {
+            advice = path !~ /^ceilings/ ? "expected what dragoman bench --json prints" : tp > 1 ? "measure on two ranks or more, without --no-ceilings" : "measure without --no-ceilings"
+            print "costs.sh: the measurement has no " path ": " advice > "/dev/stderr"
+            failed = 3
+            exit 3
+        }
         return value[path] + 0
     }
     function log2(x) { return x > 1 ? log(x) / log(2) : 0 }

@@ -9,7 +9,8 @@
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 : "${DRAGOMAN:=$here/build/dragoman}" "${MPIRUN:=mpirun -n 2}" "${STEPS:=20}" "${ROUNDS:=5}"
-[ $# -ge 1 ] && [ -d "$1" ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+[ $# -eq 0 ] || [ -d "$1" ] || { echo "bench_agree.sh: $1 is no folder: expected DATA, which dragoman prepare makes, before the options" >&2; exit 2; }
+[ $# -ge 1 ] || { sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 data=$1
 shift
 [ "$ROUNDS" -ge 1 ] 2>/dev/null || { echo "ROUNDS=$ROUNDS: expected a whole number from 1 on" >&2; exit 2; }

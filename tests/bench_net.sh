@@ -10,7 +10,7 @@
 set -eu
 here=$(cd "$(dirname "$0")/.." && pwd)
 : "${DRAGOMAN:=$here/build/dragoman}" "${JSON_GET:=$here/build/tests/json_get}" "${HOSTS:=2}" "${RATES:=1gbit 10gbit}" "${STEPS:=10}" "${ROUNDS:=3}" "${OUT:=}"
-case ${1:---help} in --help | -h) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
+case ${1-} in --help | -h) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;; esac
 [ "$ROUNDS" -ge 1 ] 2>/dev/null || { echo "ROUNDS=$ROUNDS: expected a whole number from 1 on" >&2; exit 2; }
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT

@@ -84,7 +84,7 @@ head -n 100 "$tmp/tgt" >"$tmp/valid.tgt"
 "$DRAGOMAN" tokenize --model "$tmp/data" --ids <"$tmp/tgt" >"$tmp/tgt.ids"
 paste "$tmp/src.ids" "$tmp/tgt.ids" >"$tmp/ids"
 
-OPENBLAS_NUM_THREADS=2 BLIS_NUM_THREADS=2 with_blas "$PYTHON" -c '
+with_blas env OPENBLAS_NUM_THREADS=2 BLIS_NUM_THREADS=2 "$PYTHON" -c '
 import time, torch
 a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
 def once():

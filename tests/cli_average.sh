@@ -58,8 +58,10 @@ for ckpt in half step-00000003.tmp; do
     average 3 --out x a $ckpt
     says "checkpoint $ckpt is not whole: open $ckpt/DONE: No such file"
 done
-average 1 --out no/such/folder a
-says 'no/such/folder'
+average 1 --out no/such/folder no-model
+says '--out no/such/folder: its folder does not exist'
+average 1 --out /dev/null no-model
+says '--out /dev/null is a device or a pipe'
 average 0 --help
 prints 'usage: dragoman average --out M CHECKPOINT...'
 [ ! -e x ] && [ ! -e x.tmp ]

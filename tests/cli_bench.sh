@@ -60,7 +60,7 @@ prints "--vocab-size"
 prints "--precision"
 for option in out init resume repeat src tsv valid-src tokenizer checkpoint-every log-every; do prints " --$option " 0; done
 runs 2 "$dragoman" bench $small --repeat data
-says "repeat has no effect"
+says "--repeat has no effect"
 printf 'd_model = 16\nout = run\nsrc = x y\nresume = auto\n' >train.cfg
 runs 0 "$dragoman" bench --config train.cfg $(echo " $small" | sed 's/ --d-model [0-9]*//; s/ --config [a-z]*//') --vocab-size 500 --no-ceilings
 prints "1 (dp 1, tp 1)"

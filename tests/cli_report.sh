@@ -90,6 +90,15 @@ found bleu.html 'Search: beam 1, length penalty paper 0.6.' 1
 found bleu.html '<article class="sample">' 2
 found bleu.html 'class="tag' 0
 
+cp valid.src own.src
+runs 0 "$dragoman" report a --out lf.html --src own.src --ref valid.tgt --samples 4 --length-penalty-kind average --min-length 2 --no-repeat-ngram 3 --seed 9
+found lf.html 'Search: beam 5, length penalty average 1, at least 2 tokens, no 3-gram twice.' 1
+found lf.html '|seed:9|'
+sed 's/$/\r/' valid.src >own.src
+runs 0 "$dragoman" report a --out crlf.html --src own.src --ref valid.tgt --samples 4 --length-penalty-kind average --min-length 2 --no-repeat-ngram 3 --seed 9
+sed 's/␍</</' crlf.html >crlf.less
+same crlf.less lf.html "source lines that end in CR LF: the same page"
+
 # ---- scores of checkpoints, by eval --each ----
 
 runs 0 "$dragoman" eval --each a --metrics bleu --json-out each.json

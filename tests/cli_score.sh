@@ -69,11 +69,11 @@ prints 'BLEU|nrefs:2|case:lc|eff:no|tok:13a|smooth:exp|version:dragoman-0.1 = 10
 score 2 --hyp hyp --ref ref --confidence-n 5
 says 'give --confidence as well'
 runs 0 "$mpirun" -n 2 "$dragoman" score --hyp hyp --ref ref
-says 'score is one process: each of the 2 that mpirun started does the same' 1
+says 'score is one process: if mpirun has started it 2 times' 1
 score 2 ref -
 says 'standard input (-) can be read once'
 score 3 no-such-file -i hyp
-says '--ref: no-such-file'
+says 'reference: no-such-file'
 score 0 --hyp hyp --ref ref -m bleu chrf --sentence-level --json
 equal "$(grep -c '^{.*}$' out)" 4 "one object per line and metric"
 score 0 --hyp hyp --ref ref --effective-order

@@ -34,6 +34,9 @@ same out text.want "pieces give the text back"
 cp ids in
 run 0 detokenize --model DATA --ids
 same out text.want "ids give the text back"
+{ printf '\357\273\277' && sed 's/$/\r/' text.want; } >in
+run 0 tokenize --model DATA --ids
+same out ids "a byte order mark and the CR of a CR LF are left out, as in training"
 
 printf 'low' >in
 run 0 tokenize --model DATA --trace

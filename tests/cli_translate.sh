@@ -131,6 +131,11 @@ runs 0 $run "$dragoman" eval $m --src full --ref forced --line-scores scores --t
 same scores scores.one "three ranks: the same line scores"
 same tokens tokens.one "three ranks: the same token scores"
 run=
+sed 's/$/\r/' forced >forced.crlf
+translate 0 full $m --prefix forced
+cp out lf
+translate 0 full $m --prefix forced.crlf
+same out lf "prefixes that end in CR LF"
 sed '$d' prefixes >few
 translate 3 in $m --prefix few
 says 'it ends before line 9'

@@ -544,7 +544,7 @@ static void test_limits(void)
     tap_err(dgm_search_check(&o), DGM_ERR_USAGE, "samples in groups");
     o = dgm_search_defaults(), o.sample = true, o.sampling.top_p = 0;
     tap_err(dgm_search_check(&o), DGM_ERR_USAGE, "top_p 0");
-    tap_error_says("top_p is 0, expected more than 0 and at most 1");
+    tap_error_says("--top-p 0: expected more than 0 and at most 1");
     o = dgm_search_defaults(), o.sample = true, o.sampling.temperature = NAN;
     tap_err(dgm_search_check(&o), DGM_ERR_USAGE, "a temperature that is no number");
     o = dgm_search_defaults(), o.sample = true, o.beam.n_best = 100;

@@ -16,8 +16,6 @@ typedef struct {
     uint64_t seed;
 } dgm_metric_choice;
 
-enum { DGM_METRIC_SEED = 12345 }; /* --seed where it is not given, as in sacreBLEU */
-
 /* What the table's options say; `sentences` is true where single sentences are scored, which BLEU then does with effective order.
  * DGM_ERR_USAGE for unknown metrics and options that contradict each other. */
 dgm_err dgm_metric_choice_read(const dgm_config *config, bool sentences, dgm_metric_choice *out);

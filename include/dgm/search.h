@@ -48,7 +48,7 @@ void dgm_search_destroy(dgm_search *search); /* accepts NULL */
 void dgm_search_load(dgm_search *search);
 
 /* out[i] becomes the finished hypotheses of sentences[i], best first, at most as many as the beam and at least n_best where the vocabulary has
- * that many; with diverse groups those of all groups, by their scores, which know no cost; release each with dgm_hypotheses_fini.  A
+ * that many; with diverse groups those of all groups, each once, so that there may be fewer, by their scores, which know no cost; release each with dgm_hypotheses_fini.  A
  * sentence without tokens has one: no tokens, score 0.
  *   max_rows  source tokens encoded together and hypotheses decoded together (more where one sentence needs more)
  * DGM_ERR_USAGE as dgm_search_check; DGM_ERR_INPUT when an id is outside the vocabulary.  After an error no out[i] holds memory.

@@ -108,7 +108,8 @@ static void warn_of_copies(const dgm_cli_command *command)
 {
     const char *size = getenv("OMPI_COMM_WORLD_SIZE"), *rank = getenv("OMPI_COMM_WORLD_RANK");
     if (size == NULL || atoi(size) < 2 || rank == NULL || atoi(rank) != 0) return;
-    dgm_log(DGM_LOG_WARN, "%s is one process: each of the %d that mpirun started does the same, and prints it; start it without mpirun", command->name, atoi(size));
+    dgm_log(DGM_LOG_WARN, "%s is one process: if mpirun has started it %d times, each does the same and prints it; start it without mpirun",
+            command->name, atoi(size));
 }
 
 /* A full disk behind stdout must not look like success. */

@@ -18,7 +18,7 @@ static dgm_err run(dgm_config *config)
     DGM_TRY(dgm_config_require(config, "out"));
     int n = dgm_config_n_operands(config);
     if (n == 0) return DGM_FAIL(DGM_ERR_USAGE, "no models given: name the checkpoints or model files to average");
-    DGM_TRY(dgm_io_check_place("--out", dgm_config_text(config, "out")));
+    DGM_TRY(dgm_io_check_place("--out", dgm_config_text(config, "out"), false));
     const char **models = calloc((size_t)n, sizeof *models);
     if (models == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d models", n);
     for (int i = 0; i < n; i++) models[i] = dgm_config_operand(config, i);

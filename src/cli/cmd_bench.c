@@ -26,7 +26,7 @@ static const dgm_option options[] = {
 static const char *const unlisted[] = {
     "out", "resume", "init", "repeat", "any_machine", "max_epochs", "log_every", "trace_hash", "trace_hash_every", "validate_every", "bleu_every",
     "best_by", "patience", "checkpoint_every", "keep_checkpoints", "average_last", "src", "tgt", "tsv", "valid_src", "valid_tgt", "valid_tsv",
-    "tokenizer", "tgt_tokenizer", "joint_vocab", "max_length", "max_ratio", "on_bad_line", NULL};
+    "tokenizer", "tgt_tokenizer", "max_length", "max_ratio", "on_bad_line", NULL};
 
 typedef struct {
     const dgm_config *config;
@@ -50,7 +50,7 @@ static dgm_err check_options(const dgm_config *config)
     static const char *const refused[] = {"out", "init", "repeat", "src", "tgt", "tsv"};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
         if (dgm_config_given_here(config, refused[i]))
-            return DGM_FAIL(DGM_ERR_USAGE, "%s has no effect: bench writes nothing and trains a new model on --data DATA or on generated sentences; leave "
+            return DGM_FAIL(DGM_ERR_USAGE, "--%s has no effect: bench writes nothing and trains a new model on --data DATA or on generated sentences; leave "
                             "it out", refused[i]);
     return DGM_OK;
 }
@@ -168,11 +168,12 @@ static dgm_err time_updates(bench *b)
         if (step == 1) DGM_TRY(dgm_coll_barrier(b->grid, DGM_AXIS_WORLD));
         dgm_timer_reset();
         DGM_TRY(dgm_train_update(b->grid, b->loader, b->trainer, step + r->n_settle_steps, &result));
+        if (step >= 1) {
+            b->own[step - 1] = dgm_timer_read();
+            r->tgt_tokens[step - 1] = result.n_tgt_tokens;
+            r->flops[step - 1] = dgm_hparams_flops(r->hp, result.n_src_tokens, result.n_tgt_tokens);
+        }
         show_progress(step + r->n_settle_steps, r->n_settle_steps + r->n_steps, started, &shown);
-        if (step < 1) continue;
-        b->own[step - 1] = dgm_timer_read();
-        r->tgt_tokens[step - 1] = result.n_tgt_tokens;
-        r->flops[step - 1] = dgm_hparams_flops(r->hp, result.n_src_tokens, result.n_tgt_tokens);
     }
     dgm_log_progress_end();
     DGM_TRY(dgm_trainer_settle(b->trainer));

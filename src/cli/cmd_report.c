@@ -45,7 +45,7 @@ static dgm_err name_apart(int n, dgm_report_run *runs)
 
 static dgm_err open_runs(const dgm_config *config, int n, dgm_report_run *runs)
 {
-    DGM_TRY(dgm_io_check_place("--out", dgm_config_text(config, "out")));
+    DGM_TRY(dgm_io_check_place("--out", dgm_config_text(config, "out"), true));
     for (int r = 0; r < n; r++) DGM_TRY(dgm_report_run_open(dgm_config_operand(config, r), &runs[r]));
     for (int i = 0; i < dgm_config_count(config, "each"); i++) DGM_TRY(dgm_report_each_read(dgm_config_item(config, "each", i), n, runs));
     return name_apart(n, runs);

@@ -115,7 +115,7 @@ static dgm_err detokenize_line(job *j, const char *line, size_t bytes)
 
 /* ---- all lines ---- */
 
-static dgm_err each_line(job *j, dgm_err (*one)(job *, const char *, size_t))
+static dgm_err each_line(job *j, bool is_text, dgm_err (*one)(job *, const char *, size_t))
 {
     static const char *const input[] = {"-"}, *const name[] = {"standard input"};
     dgm_err err;
@@ -127,6 +127,7 @@ static dgm_err each_line(job *j, dgm_err (*one)(job *, const char *, size_t))
         DGM_GOTO(dgm_corpus_next(lines, &line, &more));
         if (!more) break;
         DGM_GOTO(dgm_corpus_refuse(&line));
+        if (is_text) dgm_corpus_strip(&line.text, &line.n_bytes, line.number == 1); /* as for training and translating */
         err = one(j, line.text, line.n_bytes);
         if (err == DGM_OK && ferror(stdout)) DGM_GOTO(dgm_io_flush(stdout, "standard output"));
         if (err != DGM_OK) {
@@ -144,7 +145,7 @@ static dgm_err run(const dgm_config *config, dgm_err (*one)(job *, const char *,
     job j = {.config = config, .has_ids = dgm_config_flag(config, "ids")};
     dgm_err err = load(config, &j.tokenizer);
     if (err == DGM_OK) err = dgm_tokenizer_state_create(j.tokenizer, &j.state);
-    if (err == DGM_OK) err = each_line(&j, one);
+    if (err == DGM_OK) err = each_line(&j, one == tokenize_line, one);
     dgm_text_fini(&j.text);
     dgm_ids_fini(&j.ids);
     dgm_tokenizer_state_destroy(j.state);

@@ -176,12 +176,6 @@ static dgm_err score_lines(const dgm_report_test *test, const dgm_metric_options
     return err;
 }
 
-static bool has_text(dgm_mt_span line, int64_t number)
-{
-    dgm_translate_text_of(&line.text, &line.n_bytes, number);
-    return line.n_bytes > 0;
-}
-
 static dgm_err score(dgm_report_test *test)
 {
     int n_metrics = test->scoring.choice.n_metrics;
@@ -203,6 +197,12 @@ static dgm_err score(dgm_report_test *test)
 /* ---- which lines are shown ---- */
 
 enum { MOST_BYTES = 1200 }; /* of a line that is shown */
+
+static bool has_text(dgm_mt_span line, int64_t number)
+{
+    dgm_translate_text_of(&line.text, &line.n_bytes, number);
+    return line.n_bytes > 0;
+}
 
 dgm_err dgm_report_choose(dgm_report_test *test, int64_t wanted)
 {

@@ -239,9 +239,9 @@ static bool is_default(const dgm_config *config, const char *name)
     return false;
 }
 
-/* Models trained without such settings keep their bytes. */
 const char *dgm_train_setting_unwritten(const char *name) { return strcmp(name, "bpe_dropout") == 0 ? "0" : ""; }
 
+/* Models trained without such settings keep their bytes. */
 bool dgm_train_setting_is_written(const dgm_config *config, const char *name)
 {
     return *dgm_train_setting_unwritten(name) == '\0' || !is_default(config, name);

@@ -12,16 +12,16 @@ dgm_beam_options dgm_beam_defaults(void)
 
 dgm_err dgm_beam_check(const dgm_beam_options *o)
 {
-    if (o->beam < 1 || o->beam > 1024) return DGM_FAIL(DGM_ERR_USAGE, "beam is %d, expected 1 to 1024", o->beam);
+    if (o->beam < 1 || o->beam > 1024) return DGM_FAIL(DGM_ERR_USAGE, "--beam %d: expected 1 to 1024", o->beam);
     if (o->n_best < 1 || o->n_best > o->beam)
         return DGM_FAIL(DGM_ERR_USAGE, "--n-best %d: expected 1 to the beam of %d: raise --beam", o->n_best, o->beam);
     if (!(o->length_penalty >= 0 && o->length_penalty <= 10))
-        return DGM_FAIL(DGM_ERR_USAGE, "length_penalty is %g, expected 0 to 10", o->length_penalty);
+        return DGM_FAIL(DGM_ERR_USAGE, "--length-penalty %g: expected 0 to 10", o->length_penalty);
     if (!(o->max_length_factor >= 0 && o->max_length_factor <= 1000))
-        return DGM_FAIL(DGM_ERR_USAGE, "max_length_factor is %g, expected 0 to 1000", o->max_length_factor);
+        return DGM_FAIL(DGM_ERR_USAGE, "--max-length-factor %g: expected 0 to 1000", o->max_length_factor);
     if (o->max_length_plus < 0 || o->max_length_plus > 1000000)
-        return DGM_FAIL(DGM_ERR_USAGE, "max_length_plus is %lld, expected 0 to 1000000", (long long)o->max_length_plus);
-    if (o->min_length < 0) return DGM_FAIL(DGM_ERR_USAGE, "min_length is %lld, expected 0 or more", (long long)o->min_length);
+        return DGM_FAIL(DGM_ERR_USAGE, "--max-length-plus %lld: expected 0 to 1000000", (long long)o->max_length_plus);
+    if (o->min_length < 0) return DGM_FAIL(DGM_ERR_USAGE, "--min-length %lld: expected 0 or more", (long long)o->min_length);
     return DGM_OK;
 }
 

@@ -10,10 +10,10 @@ dgm_sample_options dgm_sample_defaults(void) { return (dgm_sample_options){.temp
 dgm_err dgm_sample_check(const dgm_sample_options *o)
 {
     if (!(o->temperature >= 0.01 && o->temperature <= 100))
-        return DGM_FAIL(DGM_ERR_USAGE, "temperature is %g, expected 0.01 to 100: --beam 1 without --sample takes the most likely token",
+        return DGM_FAIL(DGM_ERR_USAGE, "--temperature %g: expected 0.01 to 100: --beam 1 without --sample takes the most likely token",
                         o->temperature);
-    if (o->top_k < 0) return DGM_FAIL(DGM_ERR_USAGE, "top_k is %d, expected 1 or more, or 0 for all tokens", o->top_k);
-    if (!(o->top_p > 0 && o->top_p <= 1)) return DGM_FAIL(DGM_ERR_USAGE, "top_p is %g, expected more than 0 and at most 1", o->top_p);
+    if (o->top_k < 0) return DGM_FAIL(DGM_ERR_USAGE, "--top-k %d: expected 1 or more, or 0 for all tokens", o->top_k);
+    if (!(o->top_p > 0 && o->top_p <= 1)) return DGM_FAIL(DGM_ERR_USAGE, "--top-p %g: expected more than 0 and at most 1", o->top_p);
     return DGM_OK;
 }
 

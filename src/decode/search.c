@@ -17,11 +17,11 @@ dgm_err dgm_search_check(const dgm_search_options *o)
     dgm_beam_options beam = o->beam;
     if (o->sample) beam.beam = beam.n_best;
     DGM_TRY(dgm_beam_check(&beam));
-    if (o->no_repeat_ngram < 0) return DGM_FAIL(DGM_ERR_USAGE, "no_repeat_ngram is %d, expected 1 or more, or 0 for off", o->no_repeat_ngram);
+    if (o->no_repeat_ngram < 0) return DGM_FAIL(DGM_ERR_USAGE, "--no-repeat-ngram %d: expected 1 or more, or 0 for off", o->no_repeat_ngram);
     if (o->diverse_groups < 1 || (!o->sample && beam.beam % o->diverse_groups != 0))
         return DGM_FAIL(DGM_ERR_USAGE, "--diverse-groups %d: expected a number that divides the beam of %d", o->diverse_groups, beam.beam);
     if (!(o->diverse_strength >= 0 && o->diverse_strength <= 1000))
-        return DGM_FAIL(DGM_ERR_USAGE, "diverse_strength is %g, expected 0 to 1000", o->diverse_strength);
+        return DGM_FAIL(DGM_ERR_USAGE, "--diverse-strength %g: expected 0 to 1000", o->diverse_strength);
     if (o->sample && o->diverse_groups > 1)
         return DGM_FAIL(DGM_ERR_USAGE, "samples are independent of each other: give either --sample or --diverse-groups");
     return o->sample ? dgm_sample_check(&o->sampling) : DGM_OK;

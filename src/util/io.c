@@ -278,19 +278,20 @@ bool dgm_io_is_dir(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-dgm_err dgm_io_check_place(const char *option, const char *path)
+dgm_err dgm_io_check_place(const char *option, const char *path, bool may_be_device)
 {
     const char *slash = strrchr(path, '/');
+    bool device = is_device(path);
     char *dir = slash == NULL ? strdup(".") : strndup(path, (size_t)DGM_MAX(slash - path, 1));
     if (dir == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
-    struct stat st;
-    bool is_device = stat(path, &st) == 0 && !S_ISREG(st.st_mode); /* a file is replaced by renaming, which is a matter of its folder */
-    bool there = dgm_io_is_dir(dir), open = access(is_device ? path : dir, W_OK) == 0;
+    /* A file is replaced by renaming, which is a matter of its folder. */
+    bool is_there = dgm_io_is_dir(dir), may_write = device ? access(path, W_OK) == 0 : access(dir, W_OK | X_OK) == 0;
     int why = errno;
     free(dir);
-    if (!there) return DGM_FAIL(DGM_ERR_IO, "%s %s: its folder does not exist", option, path);
+    if (!is_there) return DGM_FAIL(DGM_ERR_IO, "%s %s: its folder does not exist", option, path);
     if (dgm_io_is_dir(path)) return DGM_FAIL(DGM_ERR_IO, "%s %s is a folder: name a file", option, path);
-    return open ? DGM_OK : DGM_FAIL(DGM_ERR_IO, "%s %s: cannot be written: %s", option, path, strerror(why));
+    if (device && !may_be_device) return DGM_FAIL(DGM_ERR_IO, "%s %s is a device or a pipe, no place for this file: choose another name", option, path);
+    return may_write ? DGM_OK : DGM_FAIL(DGM_ERR_IO, "%s %s: cannot be written: %s", option, path, strerror(why));
 }
 
 bool dgm_io_holds(const char *dir, const char *name)
