@@ -117,7 +117,7 @@ static dgm_err evaluate(const dgm_config *config, const dgm_grid *grid, dgm_eval
     DGM_TRY(dgm_config_require(config, "model"));
     DGM_TRY(dgm_config_require(config, "src"));
     DGM_TRY(dgm_config_require(config, "ref"));
-    DGM_TRY(dgm_metric_check_confidence(config));
+    DGM_TRY(dgm_metric_check_confidence(config, false));
     DGM_TRY(read_options(config, &how));
     DGM_TRY(dgm_error_context(dgm_translator_open(dgm_config_text(config, "model"), grid, translator), "--model"));
     DGM_TRY(dgm_eval_pairs_read(config, grid, pairs));
@@ -196,6 +196,7 @@ static dgm_err each(const dgm_config *config, const dgm_grid *grid, dgm_eval_pai
     bool json = dgm_config_flag(config, "json");
     dgm_evaluate_options how;
     DGM_TRY(check_each(config));
+    DGM_TRY(dgm_metric_check_confidence(config, true));
     DGM_TRY(read_options(config, &how));
     if (!dgm_config_given(config, "confidence")) how.metrics.n_resamples = dgm_config_int(config, "confidence_n");
     DGM_TRY(dgm_each_check(run, grid));

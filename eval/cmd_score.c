@@ -95,7 +95,7 @@ static dgm_err read_options(score_run *s)
     s->style = (dgm_metric_style){.width = (int)dgm_config_int(c, "width"), .score_only = dgm_config_flag(c, "score_only"),
                                   .short_signature = dgm_config_flag(c, "short")};
     DGM_TRY(read_test(s));
-    DGM_TRY(dgm_metric_check_confidence(c));
+    DGM_TRY(dgm_metric_check_confidence(c, false));
     DGM_TRY(dgm_metric_choice_read(c, s->sentence, &choice));
     return dgm_scoring_init(&s->scoring, &choice, n_refs_of(c));
 }

@@ -1,6 +1,8 @@
 /* The table, and what it means. */
 #include "dgm/metric_options.h"
 
+#include "dgm/log.h"
+
 #include <string.h>
 
 const dgm_option dgm_metric_option_table[] = {
@@ -73,11 +75,35 @@ static dgm_err read_kinds(const dgm_config *c, bool *wanted)
     return DGM_OK;
 }
 
+/* The metric that an option of the table is about; DGM_N_METRICS: all of them. */
+static int kind_of(const char *option)
+{
+    static const char *const of_bleu[] = {"tokenize", "lowercase", "smooth_method", "smooth_value", "effective_order", "force"};
+    if (strncmp(option, "chrf_", 5) == 0) return DGM_METRIC_CHRF;
+    if (strncmp(option, "ter_", 4) == 0) return DGM_METRIC_TER;
+    for (size_t i = 0; i < sizeof of_bleu / sizeof *of_bleu; i++)
+        if (strcmp(option, of_bleu[i]) == 0) return DGM_METRIC_BLEU;
+    return DGM_N_METRICS;
+}
+
+/* A line for each option that was given for a metric that was not asked for: sacreBLEU takes them silently, and people believe the figure is another. */
+static void tell_unused(const dgm_config *c, const bool *wanted)
+{
+    for (const dgm_option *o = dgm_metric_option_table; o->name != NULL; o++) {
+        int kind = kind_of(o->name);
+        if (kind == DGM_N_METRICS || wanted[kind] || !dgm_config_given(c, o->name)) continue;
+        char dashed[64];
+        dgm_config_dashed(o->name, dashed, sizeof dashed);
+        dgm_log(DGM_LOG_INFO, "--%s changes nothing: --metrics does not ask for %s", dashed, dgm_metric_kind_name((dgm_metric_kind)kind));
+    }
+}
+
 dgm_err dgm_metric_choice_read(const dgm_config *c, bool sentences, dgm_metric_choice *out)
 {
     dgm_metric_choice choice = {.force = dgm_config_flag(c, "force"), .seed = (uint64_t)dgm_config_int(c, "seed")};
     bool wanted[DGM_N_METRICS] = {false};
     DGM_TRY(read_kinds(c, wanted));
+    tell_unused(c, wanted);
     for (int kind = 0; kind < DGM_N_METRICS; kind++) {
         if (!wanted[kind]) continue;
         dgm_metric_options *o = &choice.metric[choice.n_metrics++];
@@ -91,8 +117,9 @@ dgm_err dgm_metric_choice_read(const dgm_config *c, bool sentences, dgm_metric_c
     return DGM_OK;
 }
 
-dgm_err dgm_metric_check_confidence(const dgm_config *config)
+dgm_err dgm_metric_check_confidence(const dgm_config *config, bool unasked)
 {
     if (!dgm_config_given(config, "confidence_n") || dgm_config_flag(config, "confidence")) return DGM_OK;
+    if (unasked && !dgm_config_given(config, "confidence")) return DGM_OK;
     return DGM_FAIL(DGM_ERR_USAGE, "--confidence-n says how many resamples --confidence makes: give --confidence as well");
 }

@@ -189,6 +189,8 @@ says "missing --ref"
 runs 2 "$dragoman" eval --each run --ref test.ref
 says "missing --src"
 # shellcheck disable=SC2086 # words
+runs 2 "$dragoman" $each --no-confidence --confidence-n 20
+says 'give --confidence as well'
 runs 2 "$dragoman" $each --data data
 says "not both"
 runs 2 "$dragoman" eval --model run --src test.src --ref test.ref --data data

@@ -197,6 +197,10 @@ runs 0 "$dragoman" report a b --out plain.html --no-translations
 well_formed plain.html "without translations"
 found plain.html 'not asked for' 1
 found plain.html 'class="sample"' 0
+runs 2 "$dragoman" report a b --out plain.html --no-translations --src valid.src --ref valid.tgt
+says '--src is about translations, which --no-translations leaves out'
+runs 2 "$dragoman" report a b --out plain.html --no-confidence
+says '--no-confidence: the scores of a report always have their intervals'
 mkdir elsewhere
 cp -r a elsewhere/a
 runs 0 "$dragoman" report a elsewhere/a --out plain.html --no-translations

@@ -66,6 +66,14 @@ input=hyp
 score 0 ref ref2 -lc
 input=/dev/null
 prints 'BLEU|nrefs:2|case:lc|eff:no|tok:13a|smooth:exp|version:dragoman-0.1 = 100.0 '
+score 0 --hyp hyp --ref ref --chrf-word-order 2 --ter-normalized --tokenize none
+says '--chrf-word-order changes nothing: --metrics does not ask for chrf' 1
+says '--ter-normalized changes nothing: --metrics does not ask for ter' 1
+says 'changes nothing' 2
+score 0 --hyp hyp --ref ref -m chrf -lc
+says '--lowercase changes nothing: --metrics does not ask for bleu' 1
+score 0 --hyp hyp --ref ref -m chrf ter -cw 2
+says 'changes nothing' 0
 score 2 --hyp hyp --ref ref --confidence-n 5
 says 'give --confidence as well'
 runs 0 "$mpirun" -n 2 "$dragoman" score --hyp hyp --ref ref

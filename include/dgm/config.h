@@ -64,6 +64,8 @@ const char *dgm_config_preset_dir(void);
 /* Names here are the program's own: one that is in no table, or of another kind, ends the program through the fatal handler.
  * An unset number is 0, an unset flag false.  Texts are valid until the option is set again or the config destroyed. */
 bool dgm_config_has(const dgm_config *config, const char *name); /* set by anyone, default included */
+/* The name of an option as it is typed, without its dashes in front: batch-tokens for batch_tokens. */
+void dgm_config_dashed(const char *name, char *out, size_t bytes);
 bool dgm_config_given(const dgm_config *config, const char *name); /* set by the user: command line or file */
 bool dgm_config_given_here(const dgm_config *config, const char *name); /* on the command line, not in a file */
 int64_t dgm_config_int(const dgm_config *config, const char *name);

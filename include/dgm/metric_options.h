@@ -19,7 +19,7 @@ typedef struct {
 /* What the table's options say; `sentences` is true where single sentences are scored, which BLEU then does with effective order.
  * DGM_ERR_USAGE for unknown metrics and options that contradict each other. */
 dgm_err dgm_metric_choice_read(const dgm_config *config, bool sentences, dgm_metric_choice *out);
-/* DGM_ERR_USAGE for --confidence-n without --confidence, where intervals are not made unasked. */
-dgm_err dgm_metric_check_confidence(const dgm_config *config);
+/* DGM_ERR_USAGE for --confidence-n where no intervals are made: without --confidence, or, where they are made `unasked`, with --no-confidence. */
+dgm_err dgm_metric_check_confidence(const dgm_config *config, bool unasked);
 
 #endif

@@ -27,6 +27,19 @@ static dgm_err check_operands(const dgm_config *config)
     return DGM_OK;
 }
 
+/* What would be left out silently. */
+static dgm_err check_options(const dgm_config *config)
+{
+    static const char *const of_translations[] = {"src", "ref", "samples", "attention"};
+    if (dgm_config_given(config, "confidence") && !dgm_config_flag(config, "confidence"))
+        return DGM_FAIL(DGM_ERR_USAGE, "--no-confidence: the scores of a report always have their intervals; leave it out");
+    if (dgm_config_flag(config, "translations")) return DGM_OK;
+    for (size_t i = 0; i < sizeof of_translations / sizeof *of_translations; i++)
+        if (dgm_config_given(config, of_translations[i]))
+            return DGM_FAIL(DGM_ERR_USAGE, "--%s is about translations, which --no-translations leaves out: give one of the two", of_translations[i]);
+    return DGM_OK;
+}
+
 /* Runs of one name in different folders are known by their paths. */
 static dgm_err name_apart(int n, dgm_report_run *runs)
 {
@@ -83,6 +96,7 @@ static dgm_err run(dgm_config *config)
 {
     dgm_grid *grid;
     DGM_TRY(check_operands(config));
+    DGM_TRY(check_options(config));
     if (!dgm_config_given(config, "metrics")) DGM_TRY(dgm_config_set(config, "metrics", "bleu chrf ter"));
     DGM_TRY(dgm_grid_create(MPI_COMM_WORLD, 1, &grid));
     dgm_err err = dgm_placement_check_kernels(grid); /* it translates */

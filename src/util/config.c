@@ -238,6 +238,13 @@ static bool is_option(const char *arg)
     return !isdigit((unsigned char)arg[1]) && arg[1] != '.';
 }
 
+void dgm_config_dashed(const char *name, char *out, size_t bytes)
+{
+    snprintf(out, bytes, "%s", name);
+    for (char *c = out; *c; c++)
+        if (*c == '_') *c = '-';
+}
+
 static dgm_err unknown_option(const dgm_config *config, const char *command, const char *arg)
 {
     const char *word = arg + strspn(arg, "-");
@@ -245,9 +252,9 @@ static dgm_err unknown_option(const dgm_config *config, const char *command, con
     snprintf(name, sizeof name, "%.*s", (int)strcspn(word, "="), word);
     const char *near = dgm_suggest(name, config->names, config->n_entries);
     if (near != NULL) {
-        snprintf(meant, sizeof meant, "; did you mean --%s?", near);
-        for (char *c = meant; *c; c++)
-            if (*c == '_') *c = '-';
+        char dashed[NAME_BYTES];
+        dgm_config_dashed(near, dashed, sizeof dashed);
+        snprintf(meant, sizeof meant, "; did you mean --%s?", dashed);
     }
     return DGM_FAIL(DGM_ERR_USAGE, "unknown option %s%s  (dragoman %s --help lists all)", arg, meant, command);
 }
@@ -391,8 +398,6 @@ dgm_err dgm_config_require(const dgm_config *config, const char *name)
     const config_entry *entry = own(config, name, ANY_KIND);
     if (entry->source != SET_BY_NOBODY) return DGM_OK;
     char dashed[NAME_BYTES];
-    snprintf(dashed, sizeof dashed, "%s", name);
-    for (char *c = dashed; *c; c++)
-        if (*c == '_') *c = '-';
+    dgm_config_dashed(name, dashed, sizeof dashed);
     return DGM_FAIL(DGM_ERR_USAGE, "missing --%s: %s", dashed, entry->option->help);
 }

@@ -224,10 +224,9 @@ char *dgm_config_write(const dgm_config *config)
 
 static void print_option(const dgm_option *o, FILE *out)
 {
-    char left[160], range[512], facts[640] = "";
-    snprintf(left, sizeof left, "  --%s%s", o->kind == DGM_OPTION_FLAG && o->fallback && strcmp(o->fallback, "true") == 0 ? "no-" : "", o->name);
-    for (char *c = left; *c; c++)
-        if (*c == '_') *c = '-';
+    char dashed[64], left[160], range[512], facts[640] = "";
+    dgm_config_dashed(o->name, dashed, sizeof dashed);
+    snprintf(left, sizeof left, "  --%s%s", o->kind == DGM_OPTION_FLAG && o->fallback && strcmp(o->fallback, "true") == 0 ? "no-" : "", dashed);
     if (o->kind != DGM_OPTION_FLAG) {
         size_t used = strlen(left);
         const char *value = o->value != NULL ? o->value : o->kind == DGM_OPTION_CHOICE ? o->choices : "VALUE";
