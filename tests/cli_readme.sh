@@ -41,6 +41,10 @@ rm -r text && zstd -q --rm train.en train.de val.en val.de test.en test.de
 mkdir tok
 for part in train val; do for l in en de; do cp $part.$l.zst tok/$part.lc.norm.tok.$l.zst; done; done
 for l in en de; do cp test.$l.zst tok/test_2016_flickr.lc.norm.tok.$l.zst; done
+mkdir raw tatoeba
+for l in en de; do cp test.$l.zst raw/test_2016_flickr.$l.zst && cp test.$l.zst tatoeba/test.en-de.$l.zst; done
+for l in en de; do cp train.$l.zst val.$l.zst raw && cp train.$l.zst tatoeba/train.en-de.$l.zst && cp val.$l.zst tatoeba/dev.en-de.$l.zst; done
+for part in train val test_2016_flickr; do cp raw/$part.de.zst raw/$part.fr.zst; done
 
 # ---- the commands ----
 
@@ -101,7 +105,7 @@ anchors() { # anchors FILE: of its headings, as they are written in links
 
 # Relative links with their anchors, and code spans that are paths of this tree ({a,b} and NAMES in capitals are not).
 : >out
-for document in README.md CONTRIBUTING.md docs/files.md docs/training.md docs/reproducibility.md docs/performance.md docs/costs.md docs/report.md; do
+for document in README.md CONTRIBUTING.md CHANGELOG.md $(cd "$DGM_SRCDIR" && ls docs/*.md); do
     folder=$DGM_SRCDIR/$(dirname "$document")
     grep -oE '\]\([^)]*\)' "$DGM_SRCDIR/$document" | sed 's/^](//; s/)$//' | grep -v '^https\{0,1\}:' | while IFS= read -r link; do
         file=$folder/${link%%#*}
