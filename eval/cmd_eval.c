@@ -1,6 +1,7 @@
 /* dragoman eval: what a model is worth on sentence pairs: its loss on the references, and the score of its translations; the same for every
  * checkpoint of a run; the singular values of its matrices. */
 #include "dgm/cli.h"
+#include "dgm/output.h"
 #include "dgm/coll.h"
 #include "dgm/each.h"
 #include "dgm/evaluate.h"
@@ -49,12 +50,29 @@ static dgm_err check_outputs(const dgm_config *config)
     return DGM_OK;
 }
 
-/* Results must have a place to go to before there is work for them. */
+static dgm_err check_inputs_stay(const dgm_config *config, const char *option, const char *path)
+{
+    static const char *const inputs[][2] = {{"model", "--model"}, {"src", "--src"}, {"each", "--each"}, {"data", "--data"}, {"spectra", "--spectra"}};
+    for (size_t i = 0; i < sizeof inputs / sizeof *inputs; i++) {
+        const char *input = dgm_config_text(config, inputs[i][0]);
+        if (input != NULL) DGM_TRY(dgm_output_check(option, path, inputs[i][1], input));
+    }
+    for (int i = 0; i < dgm_config_count(config, "ref"); i++) DGM_TRY(dgm_output_check(option, path, "--ref", dgm_config_item(config, "ref", i)));
+    return DGM_OK;
+}
+
+/* Results must have a place to go to before there is work for them, and nothing that is read may be lost for it. */
 static dgm_err check_places(const dgm_config *config)
 {
     for (int i = 0; i < N_OUTPUTS; i++) {
         const char *path = dgm_config_text(config, outputs[i][0]);
-        if (path != NULL) DGM_TRY(dgm_io_check_place(outputs[i][1], path, true));
+        if (path == NULL) continue;
+        DGM_TRY(dgm_io_check_place(outputs[i][1], path, true));
+        DGM_TRY(check_inputs_stay(config, outputs[i][1], path));
+        for (int k = 0; k < i; k++) {
+            const char *other = dgm_config_text(config, outputs[k][0]);
+            if (other != NULL) DGM_TRY(dgm_output_check(outputs[i][1], path, outputs[k][1], other));
+        }
     }
     return DGM_OK;
 }
@@ -143,12 +161,9 @@ static dgm_err check_each(const dgm_config *config)
 {
     static const char *const others[][2] = {{"model", "--model"}, {"hyp_out", "--hyp-out"}, {"line_scores", "--line-scores"},
                                             {"token_scores", "--token-scores"}};
-    const char *svg = dgm_config_text(config, "svg"), *json = dgm_config_text(config, "json_out");
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (dgm_config_given(config, others[i][0]))
             return DGM_FAIL(DGM_ERR_USAGE, "--each is about all checkpoints of a run, %s about one model: leave one of them out", others[i][1]);
-    if (svg != NULL && json != NULL && strcmp(svg, json) == 0)
-        return DGM_FAIL(DGM_ERR_USAGE, "--svg and --json-out are both %s: give two names", svg);
     if (!dgm_config_has(config, "src") && !dgm_config_has(config, "ref")) return DGM_OK;
     DGM_TRY(dgm_config_require(config, "src"));
     DGM_TRY(dgm_config_require(config, "ref"));
@@ -236,13 +251,26 @@ static dgm_err show_spectra(const dgm_config *config, const dgm_spectra *spectra
     return dgm_config_flag(config, "json") ? dgm_spectra_print_json(spectra, stdout) : dgm_spectra_print(spectra, stdout);
 }
 
+/* Singular values are of no sentences: none of the options about them would change a thing. */
+static dgm_err check_alone(const dgm_config *config)
+{
+    static const dgm_option *const tables[] = {options, dgm_metric_option_table, dgm_translate_option_table};
+    for (int t = 0; t < 3; t++) {
+        for (const dgm_option *o = tables[t]; o->name != NULL; o++) {
+            bool taken = strcmp(o->name, "spectra") == 0 || strcmp(o->name, "json") == 0 || strcmp(o->name, "json_out") == 0 || strcmp(o->name, "svg") == 0;
+            char dashed[64];
+            if (taken || !dgm_config_given(config, o->name)) continue;
+            dgm_config_dashed(o->name, dashed, sizeof dashed);
+            return DGM_FAIL(DGM_ERR_USAGE, "--%s: --spectra looks at matrices alone: it takes --json, --json-out and --svg only", dashed);
+        }
+    }
+    return DGM_OK;
+}
+
 static dgm_err run_spectra(const dgm_config *config, const dgm_grid *grid)
 {
-    static const char *const others[] = {"model", "each", "data", "src", "ref", "hyp_out", "line_scores", "token_scores"};
     dgm_spectra *spectra = NULL;
-    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
-        if (dgm_config_given(config, others[i]))
-            return DGM_FAIL(DGM_ERR_USAGE, "--spectra looks at matrices alone: it takes --json, --json-out and --svg only");
+    DGM_TRY(check_alone(config));
     DGM_TRY(dgm_error_context(dgm_spectra_measure(grid, dgm_config_text(config, "spectra"), &spectra), "--spectra"));
     dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, grid->rank == 0 ? show_spectra(config, spectra) : DGM_OK);
     dgm_spectra_destroy(spectra);

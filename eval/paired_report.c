@@ -133,9 +133,12 @@ static void print_explanation(FILE *out, const dgm_paired_report *r)
 {
     if (r->test == DGM_PAIRED_BOOTSTRAP) fprintf(out, "\nPaired bootstrap resampling test, %lld resamples", (long long)r->n_trials);
     else fprintf(out, "\nPaired approximate randomization test, %lld trials", (long long)r->n_trials);
-    fprintf(out, ": each system is compared with the first, %s.\n"
-                 "p: about how likely a difference as large as this one, in either direction, would be if the two were equally good.\n"
-                 "*: p < 0.05.  It says that there is a difference, not how much it matters.\n\n", r->name[0]);
+    fprintf(out, ": each system is compared with the first, %s.\n", r->name[0]);
+    if (r->test == DGM_PAIRED_BOOTSTRAP)
+        fputs("p: as Moses and sacreBLEU count it, nearer to a one-sided test: equally good systems have p < 0.05 more often than in 5 % of\n"
+              "all cases.  --paired-ar assumes less; where the two disagree, its p is the one to trust.\n", out);
+    else fputs("p: how likely a difference as large as this one, in either direction, would be if the two were equally good.\n", out);
+    fputs("*: p < 0.05.  It says that there is a difference, not how much it matters.\n\n", out);
 }
 
 void dgm_paired_report_print(FILE *out, const dgm_paired_report *r, const dgm_metric_style *style)

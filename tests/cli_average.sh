@@ -62,6 +62,12 @@ average 1 --out no/such/folder no-model
 says '--out no/such/folder: its folder does not exist'
 average 1 --out /dev/null no-model
 says '--out /dev/null is a device or a pipe'
+cp a kept
+average 2 --out ./a a
+says '--out and a model to average are both ./a: give two names'
+average 2 --out half/model.safetensors a half
+says '--out half/model.safetensors would overwrite a file of a model to average half'
+same a kept "the model is what it was"
 average 0 --help
 prints 'usage: dragoman average --out M CHECKPOINT...'
 [ ! -e x ] && [ ! -e x.tmp ]

@@ -157,6 +157,25 @@ if [ -w /dev/full ]; then
     done
 fi
 
+# Nothing that is read is written over, and no output by another.
+cp src src.before && cp ref ref.before && cp model.safetensors model.before
+for option in --hyp-out --json-out --line-scores --token-scores; do
+    evaluate 2 $a --src src --ref ref $option ref
+    says "$option and --ref are both ref: give two names"
+    evaluate 2 $a --src src --ref ref $option ./src
+    says "$option and --src are both ./src: give two names"
+    evaluate 2 $a --src src --ref ref $option model.safetensors
+    says "give"
+done
+same src src.before "the source is what it was"
+same ref ref.before "so is the reference"
+same model.safetensors model.before "so is the model"
+evaluate 2 $a --src src --ref ref --line-scores two --hyp-out two
+says "--line-scores and --hyp-out are both two: give two names"
+[ ! -e two ]
+result $? "and nothing is written"
+evaluate 0 $a --src src --ref ref --line-scores /dev/null --hyp-out /dev/null
+
 evaluate 2 --model model.safetensors --src src
 says 'missing --ref'
 evaluate 2 $a --src - --ref -

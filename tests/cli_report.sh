@@ -201,6 +201,13 @@ runs 2 "$dragoman" report a b --out plain.html --no-translations --src valid.src
 says '--src is about translations, which --no-translations leaves out'
 runs 2 "$dragoman" report a b --out plain.html --no-confidence
 says '--no-confidence: the scores of a report always have their intervals'
+cp valid.src valid.before && cp a/run.json run.before
+runs 2 "$dragoman" report a b --src valid.src --ref valid.tgt --out valid.src
+says '--out and --src are both valid.src: give two names'
+runs 2 "$dragoman" report a b --out a/run.json
+says '--out a/run.json would overwrite a file of the run a'
+same valid.src valid.before "the text is what it was"
+same a/run.json run.before "so is the run"
 mkdir elsewhere
 cp -r a elsewhere/a
 runs 0 "$dragoman" report a elsewhere/a --out plain.html --no-translations

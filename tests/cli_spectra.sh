@@ -55,6 +55,19 @@ runs 3 "$dragoman" eval --spectra nothing
 says 'nothing'
 runs 2 "$dragoman" eval --spectra model.safetensors --src text
 says '--spectra looks at matrices alone'
+runs 2 "$dragoman" eval --spectra model.safetensors --beam 3
+says '--beam: --spectra looks at matrices alone'
+runs 2 "$dragoman" eval --spectra model.safetensors --json --metrics chrf
+says '--metrics: --spectra looks at matrices alone'
+cp model.safetensors before
+for json in ./model.safetensors run/checkpoints/step-00000001/../../../model.safetensors; do
+    runs 2 "$dragoman" eval --spectra model.safetensors --json-out $json
+    says "--json-out and --spectra are both $json: give two names"
+done
+runs 2 "$dragoman" eval --spectra run/checkpoints/step-00000001 --json-out run/checkpoints/step-00000001/model.safetensors
+says 'would overwrite a file of --spectra run/checkpoints/step-00000001'
+same model.safetensors before "the model is what it was"
+same run/checkpoints/step-00000001/model.safetensors before "that of the checkpoint, too"
 runs 2 "$dragoman" eval --svg x.svg --model model.safetensors
 says '--svg goes with --spectra'
 runs 1 "$dragoman" eval --spectra model.safetensors --svg no/such/folder.svg

@@ -206,15 +206,34 @@ says '--diverse-groups 2: expected a number that divides the beam of 5'
 translate 3 in --model absent.safetensors
 says 'absent.safetensors'
 translate 3 in --model in
-translate 3 in $m --max-src-tokens 20
-says 'standard input, line 4: '
-says 'more than --max-src-tokens 20'
-run="$mpirun -n 2"
-translate 3 in $m --max-src-tokens 20
-says 'standard input, line 4: '
+translate 2 in $m --diverse-strength 3
+says '--diverse-strength is about groups: give --diverse-groups as well'
+translate 2 in $m --min-length 40 --max-length-factor 0 --max-length-plus 30
+says '--min-length 40: no translation may have more than --max-length-plus 30 tokens'
+
+# A line that cannot be translated ends it; those before it are answered, with and without company.
+head -n 3 plain >before
+for run in "" "$mpirun -n 2"; do
+    translate 3 in $m --max-src-tokens 20
+    says 'standard input, line 4: '
+    says 'more than --max-src-tokens 20'
+    says '(the 3 lines before that: translated)'
+    same out before "lines before one that is too long are translated"
+done
 run=
-printf 'good\nbad \377 line\n' >invalid
+{ head -n 3 in; printf 'bad \377 line\n'; sed 1,4d in; } >invalid
+for flush in "" --flush; do
+    translate 3 invalid $m $flush
+    says 'standard input, line 4'
+    same out before "lines before one that is no UTF-8 are translated $flush"
+done
+printf 'bad \377 line\n' >invalid
 translate 3 invalid $m
-says 'standard input, line 2'
+says 'standard input, line 1'
+says 'translated)' 0
+{ echo; echo; echo; printf 'bad \377 line\n'; } >invalid
+translate 3 in $m --prefix invalid
+says 'invalid, line 4'
+same out before "lines before one whose prefix is no UTF-8 are translated"
 
 done_testing

@@ -45,6 +45,7 @@ dgm_err dgm_sentence_list_encode(dgm_sentence_list *list, dgm_tokenizer_state *t
                                  const char *where, int64_t number);
 
 /* Every rank's list becomes rank 0's.  Collective on grid->world. */
+void dgm_sentence_list_drop_last(dgm_sentence_list *list); /* which has one */
 dgm_err dgm_sentence_list_broadcast(const dgm_grid *grid, dgm_sentence_list *list);
 
 /* Every sentence begins its translation with the tokens of its counterpart in `prefixes`, which must stay as they are. */

@@ -3,6 +3,7 @@
 #include "dgm/cli.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/output.h"
 
 #include <stdlib.h>
 
@@ -17,8 +18,9 @@ static dgm_err run(dgm_config *config)
 {
     DGM_TRY(dgm_config_require(config, "out"));
     int n = dgm_config_n_operands(config);
-    if (n == 0) return DGM_FAIL(DGM_ERR_USAGE, "no models given: name the checkpoints or model files to average");
+    if (n <= 0) return DGM_FAIL(DGM_ERR_USAGE, "no models given: name the checkpoints or model files to average");
     DGM_TRY(dgm_io_check_place("--out", dgm_config_text(config, "out"), false));
+    for (int i = 0; i < n; i++) DGM_TRY(dgm_output_check("--out", dgm_config_text(config, "out"), "a model to average", dgm_config_operand(config, i)));
     const char **models = calloc((size_t)n, sizeof *models);
     if (models == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "%d models", n);
     for (int i = 0; i < n; i++) models[i] = dgm_config_operand(config, i);

@@ -2,6 +2,7 @@
 #include "dgm/cli.h"
 #include "dgm/coll.h"
 #include "dgm/io.h"
+#include "dgm/output.h"
 #include "dgm/placement.h"
 #include "dgm/report.h"
 
@@ -56,9 +57,20 @@ static dgm_err name_apart(int n, dgm_report_run *runs)
     return DGM_OK;
 }
 
+static dgm_err check_inputs_stay(const dgm_config *config, int n)
+{
+    const char *out = dgm_config_text(config, "out"), *src = dgm_config_text(config, "src");
+    for (int r = 0; r < n; r++) DGM_TRY(dgm_output_check("--out", out, "the run", dgm_config_operand(config, r)));
+    if (src != NULL) DGM_TRY(dgm_output_check("--out", out, "--src", src));
+    for (int i = 0; i < dgm_config_count(config, "ref"); i++) DGM_TRY(dgm_output_check("--out", out, "--ref", dgm_config_item(config, "ref", i)));
+    for (int i = 0; i < dgm_config_count(config, "each"); i++) DGM_TRY(dgm_output_check("--out", out, "--each", dgm_config_item(config, "each", i)));
+    return DGM_OK;
+}
+
 static dgm_err open_runs(const dgm_config *config, int n, dgm_report_run *runs)
 {
     DGM_TRY(dgm_io_check_place("--out", dgm_config_text(config, "out"), true));
+    DGM_TRY(check_inputs_stay(config, n));
     for (int r = 0; r < n; r++) DGM_TRY(dgm_report_run_open(dgm_config_operand(config, r), &runs[r]));
     for (int i = 0; i < dgm_config_count(config, "each"); i++) DGM_TRY(dgm_report_each_read(dgm_config_item(config, "each", i), n, runs));
     return name_apart(n, runs);

@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -39,6 +40,8 @@ typedef struct {
     dgm_text text;
     int64_t n_lines, n_tokens; /* done; tokens of the best translations, </s> included */
     bool at_end;
+    dgm_err late; /* of a line that could not be read, while those before it are translated */
+    char *late_text;
     double started, shown; /* when it began, when progress was shown last */
     /* all ranks */
     dgm_sentence_list sentences, prefixes;
@@ -81,16 +84,32 @@ static dgm_err read_line(job *j)
     DGM_TRY(dgm_corpus_refuse(&line));
     dgm_translate_text_of(&line.text, &line.n_bytes, line.number);
     DGM_TRY(dgm_sentence_list_encode(&j->sentences, j->tokenizer, line.text, line.n_bytes, j->options.max_src_tokens, line.file, line.number));
-    return j->prefix_input != NULL ? read_prefix(j, line.number) : DGM_OK;
+    if (j->prefix_input == NULL) return DGM_OK;
+    dgm_err err = read_prefix(j, line.number);
+    if (err != DGM_OK) dgm_sentence_list_drop_last(&j->sentences);
+    return err;
+}
+
+/* A line that cannot be read ends the translation, but not before the lines in front of it are answered. */
+static dgm_err put_off(job *j, dgm_err err)
+{
+    if (err != DGM_ERR_INPUT || j->sentences.n == 0) return err;
+    j->late_text = strdup(dgm_error_text());
+    if (j->late_text == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "an error message");
+    j->late = err;
+    return DGM_OK;
 }
 
 static dgm_err read_lines(job *j)
 {
     bool waits = false;
+    if (j->late != DGM_OK)
+        return DGM_FAIL(j->late, "%s (the %lld line%s before that: translated)", j->late_text, (long long)j->n_lines, j->n_lines == 1 ? "" : "s");
     dgm_sentence_list_clear(&j->sentences);
     dgm_sentence_list_clear(&j->prefixes);
     while (!j->at_end && j->sentences.n < j->at_once && !waits) {
-        DGM_TRY(read_line(j));
+        dgm_err err = read_line(j);
+        if (err != DGM_OK) return put_off(j, err);
         if (j->flush && !j->at_end) DGM_TRY(dgm_corpus_waits(j->input, &waits));
     }
     return DGM_OK;
@@ -214,6 +233,7 @@ static dgm_err run(dgm_config *config)
     if (err == DGM_OK) err = prepare_job(config, &j);
     if (err == DGM_OK) err = translate_all(&j);
     free(j.found);
+    free(j.late_text);
     dgm_sentence_list_fini(&j.sentences);
     dgm_sentence_list_fini(&j.prefixes);
     dgm_text_fini(&j.text);

@@ -159,7 +159,7 @@ static void put_comparison(const dgm_report *report, dgm_html *page)
     dgm_html_count(page, TRIALS);
     dgm_html_put(page, " trials, which decides at 5 %, and by paired bootstrap resampling with ");
     dgm_html_count(page, BOOTSTRAPS);
-    dgm_html_put(page, " resamples.");
+    dgm_html_put(page, " resamples, nearer to a one-sided test.");
     if (t->n_systems > ALL_PAIRS) dgm_html_put(page, " Runs are compared with the first.");
     if (n_pairs > 1)
         dgm_html_putf(page, " Of many comparisons some fall below 0.05 by chance: with these %d pairs, hold p against %.2g (Bonferroni).", n_pairs, 0.05 / n_pairs);

@@ -53,15 +53,21 @@ dgm_err dgm_sentence_list_encode(dgm_sentence_list *list, dgm_tokenizer_state *t
     int64_t before = list->ids.n;
     const int32_t *ids = list->ids.ids;
     DGM_TRY(reserve(list, list->n + 1));
-    dgm_err err = dgm_tokenizer_encode(tokenizer, line, bytes, &list->ids);
-    if (err != DGM_OK) return dgm_error_context(err, "%s, line %lld", where, (long long)number);
+    dgm_err err = dgm_error_context(dgm_tokenizer_encode(tokenizer, line, bytes, &list->ids), "%s, line %lld", where, (long long)number);
     int64_t n = list->ids.n - before;
-    if (n > max_tokens)
-        return DGM_FAIL(DGM_ERR_INPUT, "%s, line %lld: %lld tokens, more than --max-src-tokens %lld: split the line or raise the limit", where,
-                        (long long)number, (long long)n, (long long)max_tokens);
-    list->sentence[list->n++] = (dgm_sentence){.ids = list->ids.ids + before, .n = n};
+    if (err == DGM_OK && n > max_tokens)
+        err = DGM_FAIL(DGM_ERR_INPUT, "%s, line %lld: %lld tokens, more than --max-src-tokens %lld: split the line or raise the limit", where,
+                       (long long)number, (long long)n, (long long)max_tokens);
+    if (err == DGM_OK) list->sentence[list->n++] = (dgm_sentence){.ids = list->ids.ids + before, .n = n};
+    else list->ids.n = before; /* the list is as before, wherever its ids are now */
     if (list->ids.ids != ids) point(list);
-    return DGM_OK;
+    return err;
+}
+
+void dgm_sentence_list_drop_last(dgm_sentence_list *list)
+{
+    list->n--;
+    list->ids.n -= list->sentence[list->n].n;
 }
 
 dgm_err dgm_sentence_list_broadcast(const dgm_grid *grid, dgm_sentence_list *list)

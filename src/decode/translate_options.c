@@ -49,6 +49,8 @@ dgm_err dgm_translate_options_read(const dgm_config *config, dgm_translate_optio
         .min_length = dgm_config_int(config, "min_length"),
     };
     o.search.no_repeat_ngram = (int)dgm_config_int(config, "no_repeat_ngram");
+    if (dgm_config_given(config, "diverse_strength") && !dgm_config_given(config, "diverse_groups"))
+        return DGM_FAIL(DGM_ERR_USAGE, "--diverse-strength is about groups: give --diverse-groups as well");
     o.search.diverse_groups = (int)dgm_config_int(config, "diverse_groups");
     o.search.diverse_strength = dgm_config_real(config, "diverse_strength");
     o.batch_tokens = dgm_config_int(config, "batch_tokens");

@@ -1,0 +1,11 @@
+/* Files that a command is told to write, against those that it reads. */
+#ifndef DGM_OUTPUT_H
+#define DGM_OUTPUT_H
+
+#include "dgm/error.h"
+
+/* DGM_ERR_USAGE where writing `path` would overwrite `input`: the same file, under any name, or the same name before there is a file;
+ * for a folder, a file of a model, a run or DATA in it. */
+dgm_err dgm_output_check(const char *option, const char *path, const char *input_option, const char *input);
+
+#endif
