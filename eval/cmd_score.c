@@ -66,6 +66,19 @@ static dgm_err check_files(const dgm_config *c)
     return n <= 1 ? DGM_OK : DGM_FAIL(DGM_ERR_USAGE, "standard input (-) can be read once, not %d times", n);
 }
 
+/* Options that say how something is done which was not asked for. */
+static dgm_err check_used(const dgm_config *c)
+{
+    bool bs = dgm_config_flag(c, "paired_bs"), ar = dgm_config_flag(c, "paired_ar");
+    if (dgm_config_given(c, "paired_bs_n") && !bs) return DGM_FAIL(DGM_ERR_USAGE, "--paired-bs-n is the resamples of --paired-bs: give --paired-bs as well");
+    if (dgm_config_given(c, "paired_ar_n") && !ar) return DGM_FAIL(DGM_ERR_USAGE, "--paired-ar-n is the trials of --paired-ar: give --paired-ar as well");
+    if (bs && dgm_config_given(c, "confidence_n"))
+        return DGM_FAIL(DGM_ERR_USAGE, "--confidence-n: the intervals of --paired-bs come from its own resamples: give --paired-bs-n instead");
+    if ((bs || ar) && dgm_config_flag(c, "score_only")) return DGM_FAIL(DGM_ERR_USAGE, "--score-only: a test is a table of scores and p-values; leave it out, or take --json");
+    if (dgm_config_flag(c, "json") && dgm_config_flag(c, "score_only")) return DGM_FAIL(DGM_ERR_USAGE, "--score-only and --json are two forms of output: choose one");
+    return DGM_OK;
+}
+
 static dgm_err read_test(score_run *s)
 {
     const dgm_config *c = s->config;
@@ -94,6 +107,7 @@ static dgm_err read_options(score_run *s)
     s->json = dgm_config_flag(c, "json");
     s->style = (dgm_metric_style){.width = (int)dgm_config_int(c, "width"), .score_only = dgm_config_flag(c, "score_only"),
                                   .short_signature = dgm_config_flag(c, "short")};
+    DGM_TRY(check_used(c));
     DGM_TRY(read_test(s));
     DGM_TRY(dgm_metric_check_confidence(c, false));
     DGM_TRY(dgm_metric_choice_read(c, s->sentence, &choice));

@@ -53,7 +53,11 @@ static void put_label(const char *label, const char *attributes, double x, doubl
     dgm_html_put(page, cut ? "…</text>" : "</text>");
 }
 
-static int step_of(double value) { return (int)lround(fmin(fmax(value, 0), 1) * STEPS); }
+static int step_of(const dgm_heat_map *map, int64_t r, int64_t c)
+{
+    double full = map->full > 0 ? map->full : 1;
+    return (int)lround(fmin(fmax(map->value[r * map->n_columns + c] / full, 0), 1) * STEPS);
+}
 
 /* All squares of one step, runs of neighbours in a row as one. */
 static void put_step(const dgm_heat_map *map, int step, double left, double top, dgm_html *page)
@@ -62,7 +66,7 @@ static void put_step(const dgm_heat_map *map, int step, double left, double top,
     for (int64_t r = 0; r < map->n_rows; r++)
         for (int64_t c = 0; c < map->n_columns; c++) {
             int64_t from = c;
-            while (c < map->n_columns && step_of(map->value[r * map->n_columns + c]) == step) c++;
+            while (c < map->n_columns && step_of(map, r, c) == step) c++;
             if (c == from) continue;
             if (!open) dgm_html_putf(page, "<path fill-opacity=\"%.3g\" d=\"", (double)step / STEPS);
             open = true;

@@ -216,16 +216,16 @@ static double nice_step(double range, int n)
 
 static void put_ticks(canvas *c, const axis *a, bool of_y, bool whole, double left, double bottom, double extent)
 {
-    if (!a->is_log) {
+    double decades = a->is_log ? log10(a->hi / a->lo) : 0;
+    if (!a->is_log || decades < 1) { /* within a decade powers of ten alone would leave one tick, or none */
         double step = nice_step(a->hi - a->lo, 4);
         if (whole) step = fmax(step, 1);
         for (double k = ceil(a->lo / step - 1e-9); k * step <= a->hi + 1e-9 * step; k++) put_tick(c, a, of_y, k == 0 ? 0 : k * step, left, bottom, extent);
         return;
     }
     static const int fine[] = {1, 2, 5}, coarse[] = {1};
-    double decades = log10(a->hi / a->lo);
-    const int *leads = decades < 1.5 ? fine : coarse;
-    int n_leads = decades < 1.5 ? 3 : 1, every = decades > 6 ? 2 : 1;
+    const int *leads = decades < 2 ? fine : coarse;
+    int n_leads = decades < 2 ? 3 : 1, every = decades > 6 ? 2 : 1;
     for (int e = (int)floor(log10(a->lo)); e <= (int)ceil(log10(a->hi)); e++)
         for (int k = 0; k < n_leads; k++) {
             double v = leads[k] * pow(10, e);

@@ -74,6 +74,16 @@ score 0 --hyp hyp --ref ref -m chrf -lc
 says '--lowercase changes nothing: --metrics does not ask for bleu' 1
 score 0 --hyp hyp --ref ref -m chrf ter -cw 2
 says 'changes nothing' 0
+score 2 --hyp hyp ref2 --ref ref --paired-bs --confidence --confidence-n 5
+says 'give --paired-bs-n instead'
+score 2 --hyp hyp ref2 --ref ref --paired-bs --paired-ar-n 5
+says 'give --paired-ar as well'
+score 2 --hyp hyp --ref ref --paired-bs-n 5
+says 'give --paired-bs as well'
+score 2 --hyp hyp ref2 --ref ref --paired-ar --score-only
+says '--score-only: a test is a table'
+score 2 --hyp hyp --ref ref --json --score-only
+says '--score-only and --json are two forms of output'
 score 2 --hyp hyp --ref ref --confidence-n 5
 says 'give --confidence as well'
 runs 0 "$mpirun" -n 2 "$dragoman" score --hyp hyp --ref ref

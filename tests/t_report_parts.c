@@ -115,6 +115,12 @@ static void test_heat_map(void)
     tap_ok(strstr(h.text.text, "M1 1h18v6h-18z") != NULL, "neighbours of one step are one stretch");
     tap_int(count(h.text.text, "<text"), 0, "no labels, no text");
     dgm_html_fini(&h);
+    const double faint[] = {0.05, 0.045, 0.05};
+    const dgm_heat_map scaled = {.title = "", .n_rows = 1, .n_columns = 3, .value = faint, .full = 0.05, .cell = 6};
+    dgm_heat_map_write(&scaled, &h);
+    tap_int(count(h.text.text, "<path "), 2, "small values that differ differ in colour too");
+    tap_int(count(h.text.text, "fill-opacity=\"1\" d=\"M1 1h6v6h-6zM13 1h6v6h-6z"), 1, "the largest has full colour");
+    dgm_html_fini(&h);
 }
 
 /* ---- logs ---- */

@@ -82,6 +82,22 @@ static void test_places(void)
     dgm_text_fini(&svg);
 }
 
+/* Ranges of a logarithmic axis, from within a decade to many: values can be read on each. */
+static void test_log_ticks(void)
+{
+    static const double ends[][2] = {{0.9, 1.1}, {0.3, 1.4}, {2.1, 6.4}, {0.6, 4.9}, {0.11, 9.5}, {0.02, 1.9}, {0.15, 14}, {1e-3, 1e5}, {1e-9, 1}};
+    for (size_t k = 0; k < sizeof ends / sizeof *ends; k++) {
+        const double x[] = {0, 1};
+        const dgm_plot_line line = {.label = "a", .x = x, .y = ends[k], .n = 2};
+        dgm_plot p = {.log_y = true, .lines = &line, .n_lines = 1};
+        const dgm_figure f = {.title = "ticks", .plots = &p, .n_plots = 1, .n_columns = 1};
+        dgm_text svg = draw(&f);
+        int n = count(svg.text, "text-anchor=\"end\"");
+        tap_ok(n >= 2 && n <= 12, "%g to %g: %d ticks", ends[k][0], ends[k][1], n);
+        dgm_text_fini(&svg);
+    }
+}
+
 static void test_odd_numbers(void)
 {
     const double x[] = {0, 1, 2, 3, 4, 5}, y[] = {1, NAN, 2, INFINITY, -1, 0}, same[] = {7, 7, 7, 7, 7, 7}, none[] = {NAN, NAN, NAN, NAN, NAN, NAN};
@@ -229,6 +245,7 @@ int main(void)
 {
     test_places();
     test_embedded();
+    test_log_ticks();
     test_odd_numbers();
     test_intervals();
     test_text();

@@ -7,6 +7,13 @@
 
 enum { CELL = 16, SMALL_CELL = 6 };
 
+static double largest(const double *value, int64_t n)
+{
+    double most = 0;
+    for (int64_t i = 0; i < n; i++) most = DGM_MAX(most, value[i]);
+    return most;
+}
+
 static dgm_err put_mean(const dgm_report_picture *p, dgm_html *page)
 {
     const dgm_attention_map *m = &p->map;
@@ -16,9 +23,10 @@ static dgm_err put_mean(const dgm_report_picture *p, dgm_html *page)
     for (int64_t h = 0; h < m->n_heads; h++)
         for (int64_t i = 0; i < n; i++) mean[i] += m->weight[h * n + i] / (double)m->n_heads;
     const dgm_heat_map map = {.title = "Attention of each piece of the translation (rows) to those of the source (columns)", .n_rows = m->n_tgt,
-                              .n_columns = m->n_src, .value = mean, .row_label = (const char *const *)p->tgt_piece,
+                              .n_columns = m->n_src, .value = mean, .full = largest(mean, n), .row_label = (const char *const *)p->tgt_piece,
                               .column_label = (const char *const *)p->src_piece, .cell = CELL};
     dgm_heat_map_write(&map, page);
+    dgm_html_putf(page, "<p class=\"small\">full colour: %.2g</p>", map.full);
     free(mean);
     return DGM_OK;
 }
@@ -30,8 +38,10 @@ static void put_heads(const dgm_report_picture *p, dgm_html *page)
     for (int64_t h = 0; h < m->n_heads; h++) {
         char title[32];
         snprintf(title, sizeof title, "Head %lld", (long long)h + 1);
-        const dgm_heat_map map = {.title = title, .n_rows = m->n_tgt, .n_columns = m->n_src, .value = m->weight + h * m->n_tgt * m->n_src, .cell = SMALL_CELL};
-        dgm_html_putf(page, "<figure><figcaption>%s</figcaption>", title);
+        const double *weight = m->weight + h * m->n_tgt * m->n_src;
+        const dgm_heat_map map = {.title = title, .n_rows = m->n_tgt, .n_columns = m->n_src, .value = weight, .full = largest(weight, m->n_tgt * m->n_src),
+                                  .cell = SMALL_CELL};
+        dgm_html_putf(page, "<figure><figcaption>%s, full colour %.2g</figcaption>", title, map.full);
         dgm_heat_map_write(&map, page);
         dgm_html_put(page, "</figure>\n");
     }
@@ -61,7 +71,7 @@ void dgm_report_attention(const dgm_report *report, dgm_html *page)
         return;
     }
     dgm_html_put(page, "<p>Where the last decoder layer looks in the source (columns) while it says each piece of its own translation (rows): a mean over its "
-                       "heads; the stronger the colour, the more, and each row adds up to 1. ▁ begins a word. Attention says where information was taken from, not why.</p>\n");
+                       "heads; the stronger the colour, the more, up to the largest weight of a picture, which stands below it; each row adds up to 1. ▁ begins a word. Attention says where information was taken from, not why.</p>\n");
     for (int i = 0; i < t->n_pictures; i++) {
         if (i % t->n_systems == 0) {
             dgm_html_put(page, "<h3>Line ");

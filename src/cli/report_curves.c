@@ -83,7 +83,7 @@ static const curve curves[] = {
     {"BLEU of the checkpoints", "BLEU of each checkpoint with 95 % intervals, over the updates.", NULL, OF_EACH,
      DGM_REPORT_EACH_BLEU, AXIS_FREE},
     {"Learning rate", "Learning rate over the updates.", NULL, OF_METRICS, DGM_REPORT_RATE, AXIS_FROM_ZERO},
-    {"Gradient norm", "2-norm of the gradient before clipping, over the updates.", NULL, OF_METRICS, DGM_REPORT_GRAD_NORM, AXIS_LOG},
+    {"Gradient norm, logarithmic", "2-norm of the gradient before clipping, over the updates.", NULL, OF_METRICS, DGM_REPORT_GRAD_NORM, AXIS_LOG},
     {"Speed, target tokens per second", "Target tokens per second over the updates, without validations and checkpoints.", NULL, OF_TIMING, DGM_REPORT_SPEED,
      AXIS_FROM_ZERO},
 };
