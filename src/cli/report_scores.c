@@ -146,9 +146,9 @@ static void put_comparison(const dgm_report *report, dgm_html *page)
 {
     const dgm_report_test *t = report->test;
     int n_bases = t->n_systems <= ALL_PAIRS ? t->n_systems - 1 : 1, n_pairs = 0;
-    dgm_html_put(page, "<h3>Is the difference real?</h3>\n<div class=\"wide\"><table><thead><tr><th scope=\"col\">Runs</th><th scope=\"col\">Metric</th>"
-                       "<th scope=\"col\" class=\"num\">Difference</th><th scope=\"col\">At 5 %</th>"
-                       "<th scope=\"col\" class=\"num\">p, randomization</th><th scope=\"col\" class=\"num\">p, bootstrap</th></tr></thead><tbody>\n");
+    dgm_html_put(page, "<h3>Is the difference real?</h3>\n<div class=\"wide\"><table class=\"tests\"><thead><tr><th scope=\"col\">Runs</th><th scope=\"col\">Metric</th>"
+                       "<th scope=\"col\" class=\"num\">Differ&#173;ence</th><th scope=\"col\">At 5 %</th>"
+                       "<th scope=\"col\" class=\"num\">p, random&#173;ization</th><th scope=\"col\" class=\"num\">p, boot&#173;strap</th></tr></thead><tbody>\n");
     for (int base = 0; base < n_bases; base++) {
         dgm_err err = put_tests(report, base, page);
         if (page->err == DGM_OK) page->err = err;

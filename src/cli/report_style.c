@@ -87,7 +87,8 @@ const char dgm_report_style[] =
     ".empty{color:var(--soft);font-style:italic}\n"
     "mark{background:var(--mark);color:inherit;border-bottom:2px solid var(--mark-line);border-radius:2px}\n"
     "@media (max-width:560px){.sample dl{grid-template-columns:1fr;gap:0}.sample dd{padding-bottom:6px}th,td{padding:6px 9px}"
-    "table.each th:first-child{width:8.6em}}\n"
+    "table.each th:first-child{width:8.6em}table.tests{font-size:.75rem}"
+    "table.tests th,table.tests td{padding:5px 4px;min-width:0;white-space:normal;overflow-wrap:normal}}\n"
     /* -- attention -- */
     ".maps{display:flex;flex-wrap:wrap;gap:14px;align-items:flex-start;margin:10px 0}\n"
     ".map{max-width:100%;background:var(--card);border:1px solid var(--rule);border-radius:8px;padding:10px;overflow-x:auto}\n"
