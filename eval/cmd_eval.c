@@ -190,11 +190,22 @@ static dgm_err find_data(const dgm_config *config, const char *run, char **path,
     return err;
 }
 
+/* The same of DATA that --data did not name. */
+static dgm_err check_data_stays(const dgm_config *config, const char *data)
+{
+    for (int i = 0; i < N_OUTPUTS; i++) {
+        const char *path = dgm_config_text(config, outputs[i][0]);
+        if (path != NULL) DGM_TRY(dgm_output_check(outputs[i][1], path, "the data", data));
+    }
+    return DGM_OK;
+}
+
 static dgm_err open_data(const dgm_config *config, const dgm_grid *grid, dgm_eval_pairs *pairs)
 {
     const char *run = dgm_config_text(config, "each");
     char *path = NULL, *hash = NULL;
     dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, find_data(config, run, &path, &hash));
+    if (err == DGM_OK) err = dgm_coll_agree(grid, DGM_AXIS_WORLD, grid->rank == 0 ? check_data_stays(config, path) : DGM_OK);
     if (err == DGM_OK) err = dgm_eval_pairs_open(path, grid, pairs);
     if (err == DGM_OK && strcmp(dgm_dataset_hash(pairs->dataset), hash) != 0)
         err = DGM_FAIL(DGM_ERR_INPUT, "%s is not the data of %s: the SHA-256 of its manifest is %s, run.json has %s; say where the data is with "

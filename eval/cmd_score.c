@@ -74,8 +74,10 @@ static dgm_err check_used(const dgm_config *c)
     if (dgm_config_given(c, "paired_ar_n") && !ar) return DGM_FAIL(DGM_ERR_USAGE, "--paired-ar-n is the trials of --paired-ar: give --paired-ar as well");
     if (bs && dgm_config_given(c, "confidence_n"))
         return DGM_FAIL(DGM_ERR_USAGE, "--confidence-n: the intervals of --paired-bs come from its own resamples: give --paired-bs-n instead");
-    if ((bs || ar) && dgm_config_flag(c, "score_only")) return DGM_FAIL(DGM_ERR_USAGE, "--score-only: a test is a table of scores and p-values; leave it out, or take --json");
-    if (dgm_config_flag(c, "json") && dgm_config_flag(c, "score_only")) return DGM_FAIL(DGM_ERR_USAGE, "--score-only and --json are two forms of output: choose one");
+    if (dgm_config_flag(c, "json") && dgm_config_flag(c, "score_only"))
+        return DGM_FAIL(DGM_ERR_USAGE, "--score-only and --json are two forms of output: choose one");
+    if ((bs || ar) && dgm_config_flag(c, "score_only"))
+        return DGM_FAIL(DGM_ERR_USAGE, "--score-only: a test is a table of scores and p-values; leave it out, or take --json instead");
     return DGM_OK;
 }
 

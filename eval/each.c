@@ -136,7 +136,7 @@ static void describe(const work *w, const dgm_model_file *file, dgm_each_model *
     snprintf(m->digest, sizeof m->digest, "%s", digest != NULL ? digest : "");
     if (m->is_result) m->step = step_of_training(dgm_model_file_strings(file)->training);
     for (int i = 0; i < w->each.n; i++)
-        if (strcmp(w->each.model[i].digest, m->digest) == 0) *twin = &w->each.model[i];
+        if (m->digest[0] != '\0' && strcmp(w->each.model[i].digest, m->digest) == 0) *twin = &w->each.model[i];
 }
 
 /* *usable: whether the files are what they must be; without it nothing has been scored. */

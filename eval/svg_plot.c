@@ -167,10 +167,13 @@ static bool has_interval(const dgm_plot *p, const dgm_plot_line *line, int64_t i
     return line->y_lo != NULL && line->y_hi != NULL && has_point(p, line, i) && usable(line->y_lo[i], p->log_y) && usable(line->y_hi[i], p->log_y);
 }
 
+/* What differs in its last digits alone is one value, to which ticks cannot be put. */
+static bool is_range(double lo, double hi) { return hi - lo > 1e-9 * fmax(fabs(lo), fabs(hi)); }
+
 static axis make_axis(const dgm_plot *p, bool of_y, double at, double length)
 {
     axis a = {of_y ? p->y_min : p->x_min, of_y ? p->y_max : p->x_max, of_y && p->log_y, at, length};
-    if (a.lo < a.hi && usable(a.lo, a.is_log) && usable(a.hi, a.is_log)) return a;
+    if (usable(a.lo, a.is_log) && usable(a.hi, a.is_log) && is_range(a.lo, a.hi)) return a;
     a.lo = INFINITY, a.hi = -INFINITY;
     for (int l = 0; l < p->n_lines; l++)
         for (int64_t i = 0; i < p->lines[l].n; i++) {
@@ -182,7 +185,7 @@ static axis make_axis(const dgm_plot *p, bool of_y, double at, double length)
     if (!(a.lo <= a.hi)) a.lo = 1, a.hi = 10; /* nothing to show */
     if (a.is_log && !(a.hi / a.lo > 1.01)) a.lo /= 2, a.hi *= 2;
     double spread = a.hi - a.lo, size = fmax(fabs(a.lo), fabs(a.hi));
-    if (!a.is_log && !(spread > 1e-9 * size)) a.lo -= size > 0 ? size / 2 : 0.5, a.hi += size > 0 ? size / 2 : 0.5;
+    if (!a.is_log && !is_range(a.lo, a.hi)) a.lo -= size > 0 ? size / 2 : 0.5, a.hi += size > 0 ? size / 2 : 0.5;
     else if (!a.is_log && of_y) a.lo -= 0.04 * spread, a.hi += 0.04 * spread;
     return a;
 }
@@ -214,13 +217,17 @@ static double nice_step(double range, int n)
     return power * (lead < 1.5 ? 1 : lead < 3.5 ? 2 : lead < 7.5 ? 5 : 10);
 }
 
+enum { MOST_TICKS = 20 };
+
 static void put_ticks(canvas *c, const axis *a, bool of_y, bool whole, double left, double bottom, double extent)
 {
     double decades = a->is_log ? log10(a->hi / a->lo) : 0;
     if (!a->is_log || decades < 1) { /* within a decade powers of ten alone would leave one tick, or none */
         double step = nice_step(a->hi - a->lo, 4);
         if (whole) step = fmax(step, 1);
-        for (double k = ceil(a->lo / step - 1e-9); k * step <= a->hi + 1e-9 * step; k++) put_tick(c, a, of_y, k == 0 ? 0 : k * step, left, bottom, extent);
+        double first = ceil(a->lo / step - 1e-9);
+        for (int k = 0; k <= MOST_TICKS && (first + k) * step <= a->hi + 1e-9 * step; k++)
+            put_tick(c, a, of_y, first + k == 0 ? 0 : (first + k) * step, left, bottom, extent);
         return;
     }
     static const int fine[] = {1, 2, 5}, coarse[] = {1};

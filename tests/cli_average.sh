@@ -64,9 +64,18 @@ average 1 --out /dev/null no-model
 says '--out /dev/null is a device or a pipe'
 cp a kept
 average 2 --out ./a a
-says '--out and a model to average are both ./a: give two names'
+says '--out ./a would be written over a model to average a: give another name'
 average 2 --out half/model.safetensors a half
-says '--out half/model.safetensors would overwrite a file of a model to average half'
+says '--out half/model.safetensors would be written over a model to average half'
+average 2 --out a a
+says '--out and a model to average are both a: give two names'
+cp a last.tmp
+average 2 --out last a last.tmp
+says '--out last would be written over a model to average last.tmp'
+ln -s a newest
+average 0 --out newest a
+[ ! -L newest ]
+result $? "a link may be replaced"
 same a kept "the model is what it was"
 average 0 --help
 prints 'usage: dragoman average --out M CHECKPOINT...'

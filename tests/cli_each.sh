@@ -196,6 +196,14 @@ says "not both"
 runs 2 "$dragoman" eval --model run --src test.src --ref test.ref --data data
 says "--data goes with --each"
 # shellcheck disable=SC2086 # words
+for out in run/last/model.safetensors run/metrics.jsonl run/run.json; do
+    # shellcheck disable=SC2086 # words
+    runs 2 "$dragoman" $each --json-out $out
+    says "--json-out $out would be written over --each run"
+done
+runs 2 "$mpirun" -n 2 "$dragoman" eval --each run --json-out data/manifest.json
+says "--json-out data/manifest.json would be written over the data" 1
+# shellcheck disable=SC2086 # words
 runs 2 "$dragoman" $each --svg both --json-out both
 says "--svg and --json-out are both both"
 # shellcheck disable=SC2086 # words

@@ -163,7 +163,7 @@ for option in --hyp-out --json-out --line-scores --token-scores; do
     evaluate 2 $a --src src --ref ref $option ref
     says "$option and --ref are both ref: give two names"
     evaluate 2 $a --src src --ref ref $option ./src
-    says "$option and --src are both ./src: give two names"
+    says "$option ./src would be written over --src src: give another name"
     evaluate 2 $a --src src --ref ref $option model.safetensors
     says "give"
 done
@@ -175,6 +175,23 @@ says "--line-scores and --hyp-out are both two: give two names"
 [ ! -e two ]
 result $? "and nothing is written"
 evaluate 0 $a --src src --ref ref --line-scores /dev/null --hyp-out /dev/null
+evaluate 2 $a --src src --ref ref --line-scores two --hyp-out ./two
+says "--line-scores two would be written over --hyp-out ./two: give another name"
+evaluate 2 $a --src src --ref ref --line-scores two --hyp-out two.tmp
+says "--line-scores two would be written over --hyp-out two.tmp"
+evaluate 2 $a --src src --ref ref --line-scores two.tmp --hyp-out two
+cp src src.tmp
+evaluate 2 $a --src src.tmp --ref ref --hyp-out src
+says "--hyp-out src would be written over --src src.tmp"
+same src src.before "files of that name are what they were"
+same src.tmp src.before "those of the name that is written first, too"
+ln -s ref to-ref
+evaluate 2 $a --src src --ref to-ref --hyp-out ref
+says "--hyp-out ref would be written over --ref to-ref"
+evaluate 0 $a --src src --ref ref --hyp-out to-ref
+[ ! -L to-ref ] && [ -s to-ref ]
+result $? "a link to what is read may be replaced"
+same ref ref.before "what it led to stays"
 
 evaluate 2 --model model.safetensors --src src
 says 'missing --ref'

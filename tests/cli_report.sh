@@ -205,7 +205,13 @@ cp valid.src valid.before && cp a/run.json run.before
 runs 2 "$dragoman" report a b --src valid.src --ref valid.tgt --out valid.src
 says '--out and --src are both valid.src: give two names'
 runs 2 "$dragoman" report a b --out a/run.json
-says '--out a/run.json would overwrite a file of the run a'
+says '--out a/run.json would be written over the run a'
+for out in a/last/model.safetensors a/metrics.jsonl data/manifest.json data/tokenizer.json; do
+    [ -f $out ] || echo "# $out is not there"
+    runs 2 "$dragoman" report a b --out $out
+    says "--out $out would be written over the"
+done
+runs 0 "$dragoman" report a b --out plain.html --no-translations --samples 0 --attention 0
 same valid.src valid.before "the text is what it was"
 same a/run.json run.before "so is the run"
 mkdir elsewhere

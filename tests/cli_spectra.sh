@@ -62,10 +62,10 @@ says '--metrics: --spectra looks at matrices alone'
 cp model.safetensors before
 for json in ./model.safetensors run/checkpoints/step-00000001/../../../model.safetensors; do
     runs 2 "$dragoman" eval --spectra model.safetensors --json-out $json
-    says "--json-out and --spectra are both $json: give two names"
+    says "--json-out $json would be written over --spectra model.safetensors: give another name"
 done
 runs 2 "$dragoman" eval --spectra run/checkpoints/step-00000001 --json-out run/checkpoints/step-00000001/model.safetensors
-says 'would overwrite a file of --spectra run/checkpoints/step-00000001'
+says 'would be written over --spectra run/checkpoints/step-00000001'
 same model.safetensors before "the model is what it was"
 same run/checkpoints/step-00000001/model.safetensors before "that of the checkpoint, too"
 runs 2 "$dragoman" eval --svg x.svg --model model.safetensors

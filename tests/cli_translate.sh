@@ -206,10 +206,21 @@ says '--diverse-groups 2: expected a number that divides the beam of 5'
 translate 3 in --model absent.safetensors
 says 'absent.safetensors'
 translate 3 in --model in
+# Ranks that read different files under one name, as when it is replaced meanwhile.
+mkdir d0 d1 && cp model.safetensors d0
+"$DGM_BUILDDIR/tests/make_translator" d1/model.safetensors in 8
+run="$mpirun -n 2 sh -c"
+input=in
+runs 3 $run "cd d\$OMPI_COMM_WORLD_RANK && exec '$dragoman' translate $m"
+says 'model.safetensors changed while the ranks read it: start again when it is written' 1
+cp model.safetensors d1
+runs 0 $run "cd d\$OMPI_COMM_WORLD_RANK && exec '$dragoman' translate $m"
+same out plain "the same file in two places will do"
+run=
 translate 2 in $m --diverse-strength 3
 says '--diverse-strength is about groups: give --diverse-groups as well'
 translate 2 in $m --min-length 40 --max-length-factor 0 --max-length-plus 30
-says '--min-length 40: no translation may have more than --max-length-plus 30 tokens'
+says '--min-length 40: no translation has more than 30 tokens with --max-length-factor 0'
 
 # A line that cannot be translated ends it; those before it are answered, with and without company.
 head -n 3 plain >before
@@ -227,6 +238,21 @@ for flush in "" --flush; do
     says 'standard input, line 4'
     same out before "lines before one that is no UTF-8 are translated $flush"
 done
+awk 'NR == 1 { line = $0 } END { for (i = 0; i < 256; i++) print line; printf "bad \377\n" }' in >invalid
+translate 3 invalid $m
+says 'standard input, line 257'
+says '(the 256 lines before that: translated)'
+equal "$(wc -l <out)" 256 "a bad line that is the first of a block: all before it"
+# An archive that ends early.
+awk 'BEGIN { s = 1; for (i = 0; i < 3000; i++) { s = (s * 16807) % 2147483647; print "x", s } }' | gzip >whole.gz
+head -c 9000 whole.gz >cut.gz
+translate 3 cut.gz $m --beam 1
+says 'translated)'
+n=$(wc -l <out)
+[ "$n" -gt 0 ]
+result $? "lines of an archive that ends early are translated ($n)"
+translate 3 cut.gz $m --beam 1 --flush
+equal "$(wc -l <out)" "$n" "with --flush, too"
 printf 'bad \377 line\n' >invalid
 translate 3 invalid $m
 says 'standard input, line 1'

@@ -23,31 +23,13 @@ static void make_sources(int64_t vocab)
     }
 }
 
-typedef struct {
-    dgm_packed packed;
-    int64_t bounds[2];
-    int32_t ids[MAX_TOKENS];
-    uint32_t sentence[MAX_TOKENS], position[MAX_TOKENS];
-} one;
-
-static const dgm_packed *pack(one *p, const int32_t *ids, int64_t n, bool begin)
-{
-    *p = (one){.bounds = {0, n + 1}};
-    for (int64_t j = 0; j <= n; j++) {
-        p->ids[j] = begin ? (j == 0 ? DGM_TOKEN_BEGIN : ids[j - 1]) : (j == n ? DGM_TOKEN_END : ids[j]);
-        p->position[j] = (uint32_t)j;
-    }
-    p->packed = (dgm_packed){1, n + 1, p->bounds, p->bounds, p->ids, p->sentence, p->position};
-    return &p->packed;
-}
-
 /* Log-probabilities [n + 1, VOCAB] of what follows each of the prefixes of ids[n], by a forward pass over the whole. */
 static void all_log_probs(const toy_model *m, dgm_transformer *t, const dgm_sentence *src, const int32_t *ids, int64_t n, double *log_prob)
 {
     static float source[MAX_TOKENS * D], hidden[MAX_TOKENS * D];
-    static one packed_src, packed_tgt;
-    pack(&packed_src, src->ids, src->n, false);
-    pack(&packed_tgt, ids, n, true);
+    static toy_packed packed_src, packed_tgt;
+    toy_pack(&packed_src, src->ids, src->n, false);
+    toy_pack(&packed_tgt, ids, n, true);
     if (dgm_transformer_encode(t, &packed_src.packed, &m->weights, source) != DGM_OK ||
         dgm_transformer_decode(t, &packed_src.packed, source, &packed_tgt.packed, &m->weights, hidden) != DGM_OK)
         abort();

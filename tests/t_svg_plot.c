@@ -98,6 +98,21 @@ static void test_log_ticks(void)
     }
 }
 
+/* Limits that differ in their last digit, as the mean of equal numbers may from the numbers: one value, and an end. */
+static void test_no_range(void)
+{
+    const double x[] = {0, 1}, y[] = {4, nextafter(4, 5)};
+    const dgm_plot_line line = {.label = "a", .x = x, .y = y, .n = 2};
+    for (int is_log = 0; is_log < 2; is_log++) {
+        dgm_plot p = {.log_y = is_log, .y_min = y[0], .y_max = y[1], .lines = &line, .n_lines = 1};
+        const dgm_figure f = {.title = "flat", .plots = &p, .n_plots = 1, .n_columns = 1};
+        dgm_text svg = draw(&f);
+        int n = count(svg.text, "text-anchor=\"end\"");
+        tap_ok(well_formed(svg.text) && n >= 2 && n <= 12, "limits one step of rounding apart: %d ticks", n);
+        dgm_text_fini(&svg);
+    }
+}
+
 static void test_odd_numbers(void)
 {
     const double x[] = {0, 1, 2, 3, 4, 5}, y[] = {1, NAN, 2, INFINITY, -1, 0}, same[] = {7, 7, 7, 7, 7, 7}, none[] = {NAN, NAN, NAN, NAN, NAN, NAN};
@@ -246,6 +261,7 @@ int main(void)
     test_places();
     test_embedded();
     test_log_ticks();
+    test_no_range();
     test_odd_numbers();
     test_intervals();
     test_text();

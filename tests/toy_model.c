@@ -39,3 +39,14 @@ void toy_sentence(uint64_t seed, uint64_t which, int64_t vocab_size, int64_t n, 
     for (int64_t j = 0; j < n; j++)
         ids[j] = DGM_VOCAB_N_SPECIAL + (int32_t)dgm_rng_below(rng, (uint64_t)vocab_size - DGM_VOCAB_N_SPECIAL, (uint64_t)j, 1000 + which);
 }
+
+const dgm_packed *toy_pack(toy_packed *p, const int32_t *ids, int64_t n, bool begin)
+{
+    *p = (toy_packed){.bounds = {0, n + 1}};
+    for (int64_t j = 0; j <= n; j++) {
+        p->ids[j] = begin ? (j == 0 ? DGM_TOKEN_BEGIN : ids[j - 1]) : (j == n ? DGM_TOKEN_END : ids[j]);
+        p->position[j] = (uint32_t)j;
+    }
+    p->packed = (dgm_packed){1, n + 1, p->bounds, p->bounds, p->ids, p->sentence, p->position};
+    return &p->packed;
+}

@@ -2,6 +2,7 @@
 #ifndef DGM_TOY_MODEL_H
 #define DGM_TOY_MODEL_H
 
+#include "dgm/batch.h"
 #include "dgm/params.h"
 
 typedef struct {
@@ -17,5 +18,15 @@ void toy_model_fini(toy_model *m);
 
 /* n token ids below vocab_size, special ones left out, a function of (seed, which). */
 void toy_sentence(uint64_t seed, uint64_t which, int64_t vocab_size, int64_t n, int32_t *ids);
+
+/* One sentence as the passes over whole sentences take it: behind <s> (begin), or in front of </s>.  n < TOY_PACKED. */
+enum { TOY_PACKED = 65 };
+typedef struct {
+    dgm_packed packed;
+    int64_t bounds[2];
+    int32_t ids[TOY_PACKED];
+    uint32_t sentence[TOY_PACKED], position[TOY_PACKED];
+} toy_packed;
+const dgm_packed *toy_pack(toy_packed *p, const int32_t *ids, int64_t n, bool begin);
 
 #endif

@@ -30,32 +30,14 @@ void toy_search_fini(toy_search *m)
     }
 }
 
-typedef struct {
-    dgm_packed packed;
-    int64_t bounds[2];
-    int32_t ids[TOY_SEARCH_TOKENS + 1];
-    uint32_t sentence[TOY_SEARCH_TOKENS + 1], position[TOY_SEARCH_TOKENS + 1];
-} one;
-
-static const dgm_packed *pack(one *p, const int32_t *ids, int64_t n, bool begin)
-{
-    *p = (one){.bounds = {0, n + 1}};
-    for (int64_t j = 0; j <= n; j++) {
-        p->ids[j] = begin ? (j == 0 ? DGM_TOKEN_BEGIN : ids[j - 1]) : (j == n ? DGM_TOKEN_END : ids[j]);
-        p->position[j] = (uint32_t)j;
-    }
-    p->packed = (dgm_packed){1, n + 1, p->bounds, p->bounds, p->ids, p->sentence, p->position};
-    return &p->packed;
-}
-
 /* Logits of what follows ids[n], by one model. */
 static void logits_of(const toy_search *m, int i, const dgm_sentence *src, const int32_t *ids, int64_t n, double *logit)
 {
     static float source[TOY_SEARCH_TOKENS * D], hidden[TOY_SEARCH_TOKENS * D];
-    static one packed_src, packed_tgt;
+    static toy_packed packed_src, packed_tgt;
     const dgm_weights *w = &m->model[i].weights;
-    pack(&packed_src, src->ids, src->n, false);
-    pack(&packed_tgt, ids, n, true);
+    toy_pack(&packed_src, src->ids, src->n, false);
+    toy_pack(&packed_tgt, ids, n, true);
     if (dgm_transformer_encode(m->transformer[i], &packed_src.packed, w, source) != DGM_OK ||
         dgm_transformer_decode(m->transformer[i], &packed_src.packed, source, &packed_tgt.packed, w, hidden) != DGM_OK)
         abort();

@@ -38,7 +38,8 @@ typedef struct {
 } dgm_draw;
 
 /* token[n_rows], special ones never but </s>; log_prob[n_rows]: the model's or the models', whatever temperature, top_k and top_p made of it.
- * Of several models the logits are divided by the temperature one by one.  Where no token may come, </s> does.
+ * Of several models the logits are divided by the temperature one by one.  Where no token may come, </s> does,
+ * and only there: however unlikely those are that may come, one of them does.
  * n_rows <= DGM_LOGIT_ROWS.  DGM_ERR_NUMERIC as dgm_next_token_best. */
 dgm_err dgm_ensemble_draw(dgm_ensemble *e, const dgm_sample_options *options, int64_t n_rows, const float *const *hidden,
                           const dgm_draw *draws, int32_t *token, double *log_prob);

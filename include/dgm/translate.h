@@ -44,8 +44,9 @@ void dgm_translate_text_of(const char **line, size_t *bytes, int64_t number);
 dgm_err dgm_sentence_list_encode(dgm_sentence_list *list, dgm_tokenizer_state *tokenizer, const char *line, size_t bytes, int64_t max_tokens,
                                  const char *where, int64_t number);
 
-/* Every rank's list becomes rank 0's.  Collective on grid->world. */
 void dgm_sentence_list_drop_last(dgm_sentence_list *list); /* which has one */
+
+/* Every rank's list becomes rank 0's.  Collective on grid->world. */
 dgm_err dgm_sentence_list_broadcast(const dgm_grid *grid, dgm_sentence_list *list);
 
 /* Every sentence begins its translation with the tokens of its counterpart in `prefixes`, which must stay as they are. */

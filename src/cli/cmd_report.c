@@ -36,7 +36,7 @@ static dgm_err check_options(const dgm_config *config)
         return DGM_FAIL(DGM_ERR_USAGE, "--no-confidence: the scores of a report always have their intervals; leave it out");
     if (dgm_config_flag(config, "translations")) return DGM_OK;
     for (size_t i = 0; i < sizeof of_translations / sizeof *of_translations; i++)
-        if (dgm_config_given(config, of_translations[i]))
+        if (dgm_config_given(config, of_translations[i]) && (i < 2 || dgm_config_int(config, of_translations[i]) > 0))
             return DGM_FAIL(DGM_ERR_USAGE, "--%s is about translations, which --no-translations leaves out: give one of the two", of_translations[i]);
     return DGM_OK;
 }
@@ -72,6 +72,8 @@ static dgm_err open_runs(const dgm_config *config, int n, dgm_report_run *runs)
     DGM_TRY(dgm_io_check_place("--out", dgm_config_text(config, "out"), true));
     DGM_TRY(check_inputs_stay(config, n));
     for (int r = 0; r < n; r++) DGM_TRY(dgm_report_run_open(dgm_config_operand(config, r), &runs[r]));
+    for (int r = 0; r < n; r++)
+        if (runs[r].data_path != NULL) DGM_TRY(dgm_output_check("--out", dgm_config_text(config, "out"), "the data", runs[r].data_path));
     for (int i = 0; i < dgm_config_count(config, "each"); i++) DGM_TRY(dgm_report_each_read(dgm_config_item(config, "each", i), n, runs));
     return name_apart(n, runs);
 }

@@ -90,27 +90,31 @@ static dgm_err read_line(job *j)
     return err;
 }
 
+static dgm_err fail_late(const job *j)
+{
+    return DGM_FAIL(j->late, "%s (the %lld line%s before that: translated)", j->late_text, (long long)j->n_lines, j->n_lines == 1 ? "" : "s");
+}
+
 /* A line that cannot be read ends the translation, but not before the lines in front of it are answered. */
 static dgm_err put_off(job *j, dgm_err err)
 {
-    if (err != DGM_ERR_INPUT || j->sentences.n == 0) return err;
+    if ((err != DGM_ERR_INPUT && err != DGM_ERR_IO) || j->sentences.n + j->n_lines == 0) return err;
     j->late_text = strdup(dgm_error_text());
     if (j->late_text == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "an error message");
     j->late = err;
-    return DGM_OK;
+    return j->sentences.n > 0 ? DGM_OK : fail_late(j);
 }
 
 static dgm_err read_lines(job *j)
 {
     bool waits = false;
-    if (j->late != DGM_OK)
-        return DGM_FAIL(j->late, "%s (the %lld line%s before that: translated)", j->late_text, (long long)j->n_lines, j->n_lines == 1 ? "" : "s");
+    if (j->late != DGM_OK) return fail_late(j);
     dgm_sentence_list_clear(&j->sentences);
     dgm_sentence_list_clear(&j->prefixes);
     while (!j->at_end && j->sentences.n < j->at_once && !waits) {
         dgm_err err = read_line(j);
+        if (err == DGM_OK && j->flush && !j->at_end) err = dgm_corpus_waits(j->input, &waits);
         if (err != DGM_OK) return put_off(j, err);
-        if (j->flush && !j->at_end) DGM_TRY(dgm_corpus_waits(j->input, &waits));
     }
     return DGM_OK;
 }

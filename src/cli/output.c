@@ -1,4 +1,5 @@
-/* What a command may write over: never what it reads. */
+/* What a command may write over: never what it reads.  A file is written as PATH.tmp and renamed to PATH, which replaces a link and not what it
+ * leads to. */
 #include "dgm/output.h"
 
 #include "dgm/io.h"
@@ -6,24 +7,75 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Whether path names, in the folder, a file that is of the folder's own: a drawing or a page that was put there may be replaced. */
-static dgm_err check_folder(const char *option, const char *path, const char *input_option, const char *folder)
+static const char *base_of(const char *path)
 {
-    static const char *const own[] = {"model.safetensors", "run.json", "metrics.jsonl", "timing.jsonl", "trace.jsonl", "state.json", "manifest.json", "DONE"};
-    const char *slash = strrchr(path, '/'), *name = slash == NULL ? path : slash + 1;
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
-        char *file = strcmp(name, own[i]) == 0 ? dgm_io_join(folder, name) : NULL;
-        bool same = file != NULL && dgm_io_same(file, path);
-        free(file);
-        if (same) return DGM_FAIL(DGM_ERR_USAGE, "%s %s would overwrite a file of %s %s: give another name", option, path, input_option, folder);
+    const char *slash = strrchr(path, '/');
+    return slash == NULL ? path : slash + 1;
+}
+
+/* The one name of the entry `path` of its folder, which need not be there, with `more` behind it; NULL where there is no such folder. */
+static char *entry_of(const char *path, const char *more)
+{
+    const char *base = base_of(path);
+    char *dir = base == path ? strdup(".") : strndup(path, (size_t)(base - path)), *real = dir != NULL ? realpath(dir, NULL) : NULL;
+    char *name = malloc(strlen(base) + strlen(more) + 1), *entry = NULL;
+    if (real != NULL && name != NULL) {
+        strcpy(name, base);
+        strcat(name, more);
+        entry = dgm_io_join(real, name);
     }
-    return DGM_OK;
+    free(name);
+    free(real);
+    free(dir);
+    return entry;
+}
+
+static bool same_text(const char *a, const char *b) { return a != NULL && b != NULL && strcmp(a, b) == 0; }
+
+/* Whether a file of models, runs or DATA has this name. */
+static bool is_own(const char *name)
+{
+    static const char *const names[] = {"run.json", "state.json", "manifest.json", "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json", "DONE"};
+    static const char *const ends[] = {".safetensors", ".jsonl", ".zst"};
+    size_t n = strlen(name);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (n > strlen(ends[i]) && strcmp(name + n - strlen(ends[i]), ends[i]) == 0) return true;
+    return false;
+}
+
+/* Whether `entry` is a file of the folder's own, however deep below it: a drawing or a page that was put there may be replaced. */
+static bool is_of_folder(const char *entry, const char *folder)
+{
+    char *real = realpath(folder, NULL);
+    size_t n = real != NULL ? strlen(real) : 0;
+    bool below = n > 0 && entry != NULL && strncmp(entry, real, n) == 0 && entry[n] == '/';
+    free(real);
+    return below && is_own(base_of(entry)) && dgm_io_exists(entry);
+}
+
+/* Whether writing the entry loses the input: it is that name, or where that name leads to. */
+static bool is_of_input(const char *entry, const char *input)
+{
+    if (dgm_io_is_dir(input)) return is_of_folder(entry, input);
+    char *name = entry_of(input, ""), *file = realpath(input, NULL);
+    bool same = same_text(entry, name) || same_text(entry, file);
+    free(name);
+    free(file);
+    return same;
 }
 
 dgm_err dgm_output_check(const char *option, const char *path, const char *input_option, const char *input)
 {
-    if (dgm_io_is_dir(input)) return check_folder(option, path, input_option, input);
-    if (strcmp(path, input) != 0 && !dgm_io_same(path, input)) return DGM_OK;
-    if (dgm_io_check_place(option, path, false) != DGM_OK) return DGM_OK; /* nothing is lost in a device */
-    return DGM_FAIL(DGM_ERR_USAGE, "%s and %s are both %s: give two names", option, input_option, path);
+    if (dgm_io_is_device(path)) return DGM_OK; /* nothing is lost there */
+    char *entry = entry_of(path, ""), *unfinished = entry_of(path, ".tmp"), *other = entry_of(input, ".tmp");
+    bool both_files = !dgm_io_is_dir(input);
+    bool lost = is_of_input(entry, input) || is_of_input(unfinished, input) || (both_files && same_text(entry, other));
+    free(entry);
+    free(unfinished);
+    free(other);
+    if (!lost) return DGM_OK;
+    if (strcmp(path, input) == 0) return DGM_FAIL(DGM_ERR_USAGE, "%s and %s are both %s: give two names", option, input_option, path);
+    return DGM_FAIL(DGM_ERR_USAGE, "%s %s would be written over %s %s: give another name", option, path, input_option, input);
 }

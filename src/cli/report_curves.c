@@ -48,9 +48,11 @@ static dgm_err collect_each(const dgm_run_columns *c, points *out)
     points p = {.x = calloc(4 * MAX_POINTS, sizeof *p.x)};
     if (p.x == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "points of a curve");
     p.y = p.x + MAX_POINTS, p.low = p.y + MAX_POINTS, p.high = p.low + MAX_POINTS;
-    for (int64_t i = 0; i < c->n; i += every, p.n++) {
+    for (int64_t i = 0; i < c->n; i += every) {
+        if (isnan(dgm_run_column(c, DGM_REPORT_EACH_BLEU)[i])) continue; /* scored by other metrics */
         p.x[p.n] = c->step[i], p.y[p.n] = dgm_run_column(c, DGM_REPORT_EACH_BLEU)[i];
         p.low[p.n] = dgm_run_column(c, DGM_REPORT_EACH_LOW)[i], p.high[p.n] = dgm_run_column(c, DGM_REPORT_EACH_HIGH)[i];
+        p.n++;
     }
     *out = p;
     return DGM_OK;

@@ -23,8 +23,8 @@ dgm_err dgm_beam_check(const dgm_beam_options *o)
         return DGM_FAIL(DGM_ERR_USAGE, "--max-length-plus %lld: expected 0 to 1000000", (long long)o->max_length_plus);
     if (o->min_length < 0) return DGM_FAIL(DGM_ERR_USAGE, "--min-length %lld: expected 0 or more", (long long)o->min_length);
     if (o->max_length_factor == 0 && o->min_length > DGM_MAX(o->max_length_plus, 1))
-        return DGM_FAIL(DGM_ERR_USAGE, "--min-length %lld: no translation may have more than --max-length-plus %lld tokens where --max-length-factor is 0",
-                        (long long)o->min_length, (long long)o->max_length_plus);
+        return DGM_FAIL(DGM_ERR_USAGE, "--min-length %lld: no translation has more than %lld tokens with --max-length-factor 0 and --max-length-plus %lld",
+                        (long long)o->min_length, (long long)DGM_MAX(o->max_length_plus, 1), (long long)o->max_length_plus);
     return DGM_OK;
 }
 

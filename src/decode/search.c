@@ -173,11 +173,11 @@ static void end(dgm_search_run_state *r)
 dgm_err dgm_search_run(dgm_search *s, const dgm_search_options *options, int64_t max_rows, const dgm_sentence *sentences, int64_t n,
                        dgm_hypotheses *out)
 {
+    for (int64_t i = 0; i < n; i++) out[i] = (dgm_hypotheses){0};
     DGM_TRY(check(s, options, sentences, n));
     int n_groups = options->sample ? 1 : options->diverse_groups, n_all = options->sample ? options->beam.n_best : options->beam.beam;
     dgm_search_run_state r = {.search = s, .options = options, .n_groups = n_groups, .width = n_all / n_groups, .max_rows = max_rows,
                               .sentences = sentences, .out = out};
-    for (int64_t i = 0; i < n; i++) out[i] = (dgm_hypotheses){0};
     dgm_err err = work(&r, n);
     end(&r);
     for (int64_t i = 0; err != DGM_OK && i < n; i++) dgm_hypotheses_fini(&out[i]);

@@ -105,22 +105,30 @@ static dgm_err collect_rows(dgm_search_run_state *r, int64_t *n_rows)
 
 /* ---- choosing ---- */
 
-/* Enough candidates of each row that `width` are left when banned ones are out and others have moved down. */
+/* Enough candidates that `width` are left when banned ones are out and others have moved down. */
+static int row_length(const dgm_search_run_state *r, int64_t n_banned)
+{
+    return r->width + (int)n_banned + (r->n_groups > 1 ? (r->n_groups - 1) * r->width : 0);
+}
+
+/* Enough for every row. */
 static int list_length(const dgm_search_run_state *r, int64_t n_rows)
 {
     int64_t most = 0;
     for (int64_t row = 0; row < n_rows; row++) most = DGM_MAX(most, r->banned_start[row + 1] - r->banned_start[row]);
-    return r->width + (int)most + (r->n_groups > 1 ? (r->n_groups - 1) * r->width : 0);
+    return row_length(r, most);
 }
 
-/* The candidates of one row: the forced token, or what bans and costs leave. */
+/* The candidates of one row: the forced token, or what bans and costs leave.  A row looks at as many as it needs itself, not at as many as
+ * another made the list long: several models list in fp32 and are ordered in double, where a longer list could end differently. */
 static void filter_row(const dgm_search_run_state *r, int64_t row, int n_costs, int32_t *token, double *log_prob, double *cost)
 {
     int64_t n_banned = r->banned_start[row + 1] - r->banned_start[row];
+    int length = row_length(r, n_banned);
     if (r->wanted[row] >= 0)
         dgm_candidates_filter(1, &r->wanted[row], &r->wanted_log_prob[row], 0, NULL, 0, NULL, r->width, token, log_prob, cost);
     else
-        dgm_candidates_filter(r->n_top, r->token + row * r->n_top, r->log_prob + row * r->n_top, n_banned, r->banned.ids + r->banned_start[row],
+        dgm_candidates_filter(length, r->token + row * r->n_top, r->log_prob + row * r->n_top, n_banned, r->banned.ids + r->banned_start[row],
                               n_costs, r->costs, r->width, token, log_prob, cost);
 }
 
@@ -141,7 +149,7 @@ static int add_costs(dgm_search_run_state *r, const dgm_beam *b, int n_costs)
 static dgm_err advance_groups(dgm_search_run_state *r, dgm_under_way *u, int64_t row)
 {
     int n_costs = 0;
-    bool plain = r->n_groups == 1 && r->n_top == r->width && !r->any_wanted;
+    bool plain = r->n_groups == 1 && r->n_top == r->width && !r->any_wanted && r->search->n_models == 1;
     for (int g = 0; g < r->n_groups; g++) {
         dgm_beam *b = &u->groups[g];
         int n_live = b->n_live, w = r->width;

@@ -2,6 +2,7 @@
 
 #include "dgm/coll.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,10 +67,28 @@ static dgm_err open_here(int n, const char *const *paths, dgm_translator **out)
     return dgm_search_create_ensemble(n, models, &t->search);
 }
 
+/* A file that was replaced while the ranks opened it is two models. */
+static dgm_err check_same(const dgm_translator *t, const dgm_grid *grid)
+{
+    enum { DIGEST = 128 };
+    dgm_err err = DGM_OK;
+    for (int m = 0; m < t->n_models; m++) {
+        const char *digest = dgm_model_file_digest(t->models[m].file);
+        char own[DIGEST] = "", first[DIGEST];
+        snprintf(own, sizeof own, "%s", digest != NULL ? digest : "");
+        memcpy(first, own, sizeof first);
+        DGM_TRY(dgm_coll_broadcast(grid, DGM_AXIS_WORLD, 0, first, (int64_t)sizeof first));
+        if (err == DGM_OK && strcmp(own, first) != 0)
+            err = DGM_FAIL(DGM_ERR_INPUT, "%s changed while the ranks read it: start again when it is written", dgm_model_file_path(t->models[m].file));
+    }
+    return dgm_coll_agree(grid, DGM_AXIS_WORLD, err);
+}
+
 dgm_err dgm_translator_open_ensemble(int n_paths, const char *const *paths, const dgm_grid *grid, dgm_translator **out)
 {
     dgm_translator *t = NULL;
     dgm_err err = dgm_coll_agree(grid, DGM_AXIS_WORLD, open_here(n_paths, paths, &t));
+    if (err == DGM_OK) err = check_same(t, grid);
     if (err == DGM_OK) *out = t;
     else dgm_translator_close(t);
     return err;

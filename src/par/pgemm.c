@@ -140,8 +140,8 @@ dgm_err dgm_blacs_create(const dgm_grid *grid, dgm_axis axis, dgm_blacs **out)
 {
     dgm_blacs *b = calloc(1, sizeof *b);
     dgm_err err = b != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "distributed linear algebra");
+    if (b != NULL) *b = (dgm_blacs){.grid = grid, .axis = axis, .comm = MPI_COMM_NULL, .handler = MPI_ERRHANDLER_NULL};
     if ((err = dgm_coll_agree(grid, axis, err)) != DGM_OK) goto fail;
-    *b = (dgm_blacs){.grid = grid, .axis = axis, .comm = MPI_COMM_NULL, .handler = MPI_ERRHANDLER_NULL};
     DGM_GOTO(start(b));
     *out = b;
     return DGM_OK;
@@ -253,10 +253,13 @@ static dgm_err check_info(const char *routine, int info)
                     routine, info);
 }
 
+/* Routines of ScaLAPACK are collective over the ranks of the process grid (context >= 0): memory is asked for and agreed on by all ranks of
+ * the axis before each, so that none waits in one for a rank that has failed. */
+
 /* A long matrix has the singular values of the triangle that is left of it after an orthogonal factorisation, which is nearly all matrix
  * products; LAPACK's sgesvd does so itself, ScaLAPACK's does not.  m x n as ScaLAPACK sees it; on return the triangle lies in the leading
  * square, zeros in its other half. */
-static dgm_err to_triangle(int m, int n, float *a, const int *desc, int64_t tau_floats)
+static dgm_err to_triangle(const dgm_blacs *b, bool inside, int m, int n, float *a, const int *desc, int64_t tau_floats)
 {
     bool tall = m > n;
     int k = DGM_MIN(m, n), below = k - 1, two = 2, info = 0, n_work = 0;
@@ -265,9 +268,13 @@ static dgm_err to_triangle(int m, int n, float *a, const int *desc, int64_t tau_
         tall ? psgeqrf_ : psgelqf_;
     float *tau = malloc((size_t)DGM_MAX(tau_floats, 1) * sizeof *tau);
     dgm_err err = tau != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld reflectors of a matrix", (long long)tau_floats);
-    if (err != DGM_OK) goto done;
-    factor(&m, &n, a, &ONE, &ONE, desc, tau, &answer, &QUERY, &info);
-    if ((err = check_info("psgeqrf", info)) != DGM_OK || (err = make_work(answer, 0, &n_work, &work)) != DGM_OK) goto done;
+    if ((err = dgm_coll_agree(b->grid, b->axis, err)) != DGM_OK) goto done;
+    if (inside) {
+        factor(&m, &n, a, &ONE, &ONE, desc, tau, &answer, &QUERY, &info);
+        err = check_info("psgeqrf", info);
+        if (err == DGM_OK) err = make_work(answer, 0, &n_work, &work);
+    }
+    if ((err = dgm_coll_agree(b->grid, b->axis, err)) != DGM_OK || !inside) goto done;
     factor(&m, &n, a, &ONE, &ONE, desc, tau, work, &n_work, &info);
     if ((err = check_info("psgeqrf", info)) != DGM_OK) goto done;
     pslaset_(tall ? "L" : "U", &below, &below, &zero, &zero, a, tall ? &two : &ONE, tall ? &ONE : &two, desc, 1);
@@ -277,14 +284,18 @@ done:
     return err;
 }
 
-static dgm_err bidiagonal_values(int m, int n, float *a, const int *desc, float *values)
+static dgm_err bidiagonal_values(const dgm_blacs *b, bool inside, int m, int n, float *a, const int *desc, float *values)
 {
     int info = 0, n_work = 0;
     float answer[2] = {0}, *work = NULL, none = 0;
-    psgesvd_("N", "N", &m, &n, a, &ONE, &ONE, desc, values, &none, &ONE, &ONE, desc, &none, &ONE, &ONE, desc, answer, &QUERY, &info, 1, 1);
-    dgm_err err = check_info("psgesvd", info);
-    if (err == DGM_OK) err = make_work(answer[0], 4 * (int64_t)DGM_MIN(m, n), &n_work, &work);
-    if (err == DGM_OK) {
+    dgm_err err = DGM_OK;
+    if (inside) {
+        psgesvd_("N", "N", &m, &n, a, &ONE, &ONE, desc, values, &none, &ONE, &ONE, desc, &none, &ONE, &ONE, desc, answer, &QUERY, &info, 1, 1);
+        err = check_info("psgesvd", info);
+        if (err == DGM_OK) err = make_work(answer[0], 4 * (int64_t)DGM_MIN(m, n), &n_work, &work);
+    }
+    err = dgm_coll_agree(b->grid, b->axis, err);
+    if (err == DGM_OK && inside) {
         psgesvd_("N", "N", &m, &n, a, &ONE, &ONE, desc, values, &none, &ONE, &ONE, desc, &none, &ONE, &ONE, desc, work, &n_work, &info, 1, 1);
         err = check_info("psgesvd", info);
     }
@@ -305,14 +316,10 @@ dgm_err dgm_psvd_values(dgm_blacs *b, const dgm_cyclic *c, float *part, float *v
     dgm_cyclic_local(c, b->rank, &rows, &cols);
     int m = (int)c->cols, n = (int)c->rows, k = DGM_MIN(m, n);
     if (k == 0) return DGM_OK;
-    dgm_err err = DGM_OK;
-    if (context >= 0) {
-        if ((double)DGM_MAX(m, n) > LONG_RATIO * k) {
-            err = to_triangle(m, n, part, desc, DGM_MAX(rows, cols));
-            m = n = k;
-        }
-        if (err == DGM_OK) err = bidiagonal_values(m, n, part, desc, values);
+    if ((double)DGM_MAX(m, n) > LONG_RATIO * k) {
+        DGM_TRY(dgm_coll_agree(b->grid, b->axis, to_triangle(b, context >= 0, m, n, part, desc, DGM_MAX(rows, cols))));
+        m = n = k;
     }
-    DGM_TRY(dgm_coll_agree(b->grid, b->axis, err));
+    DGM_TRY(dgm_coll_agree(b->grid, b->axis, bidiagonal_values(b, context >= 0, m, n, part, desc, values)));
     return dgm_coll_broadcast(b->grid, b->axis, 0, values, k * (int64_t)sizeof *values);
 }

@@ -162,8 +162,7 @@ dgm_err dgm_io_link(const char *target, const char *path)
     return err;
 }
 
-/* Neither a file nor a folder, and what one writes to it is gone: nothing may be renamed onto it. */
-static bool is_device(const char *path)
+bool dgm_io_is_device(const char *path)
 {
     static const char *const open_files[] = {"/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/"}; /* whatever they are */
     struct stat st;
@@ -175,7 +174,7 @@ static bool is_device(const char *path)
 
 dgm_err dgm_io_rename(const char *from, const char *to)
 {
-    if (is_device(to)) return DGM_FAIL(DGM_ERR_IO, "%s is a device or a pipe, no place for this file: choose another name", to);
+    if (dgm_io_is_device(to)) return DGM_FAIL(DGM_ERR_IO, "%s is a device or a pipe, no place for this file: choose another name", to);
     if (refused("rename", to) || rename(from, to) != 0) return DGM_FAIL(DGM_ERR_IO, "rename %s to %s: %s", from, to, strerror(errno));
     return sync_parent(to);
 }
@@ -192,7 +191,7 @@ static dgm_err write_device(const char *path, const void *data, size_t bytes)
 dgm_err dgm_io_write_file(const char *path, const void *data, size_t bytes)
 {
     dgm_err err;
-    if (is_device(path)) return write_device(path, data, bytes);
+    if (dgm_io_is_device(path)) return write_device(path, data, bytes);
     size_t n = strlen(path) + sizeof ".tmp";
     char *tmp = malloc(n);
     if (tmp == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
@@ -281,7 +280,7 @@ bool dgm_io_is_dir(const char *path)
 dgm_err dgm_io_check_place(const char *option, const char *path, bool may_be_device)
 {
     const char *slash = strrchr(path, '/');
-    bool device = is_device(path);
+    bool device = dgm_io_is_device(path);
     char *dir = slash == NULL ? strdup(".") : strndup(path, (size_t)DGM_MAX(slash - path, 1));
     if (dir == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path %s", path);
     /* A file is replaced by renaming, which is a matter of its folder. */
