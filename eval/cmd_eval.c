@@ -136,6 +136,7 @@ static dgm_err evaluate(const dgm_config *config, const dgm_grid *grid, dgm_eval
     DGM_TRY(dgm_config_require(config, "src"));
     DGM_TRY(dgm_config_require(config, "ref"));
     DGM_TRY(dgm_metric_check_confidence(config, false));
+    DGM_TRY(dgm_metric_check_seed(config, false));
     DGM_TRY(read_options(config, &how));
     DGM_TRY(dgm_error_context(dgm_translator_open(dgm_config_text(config, "model"), grid, translator), "--model"));
     DGM_TRY(dgm_eval_pairs_read(config, grid, pairs));

@@ -112,6 +112,7 @@ static dgm_err read_options(score_run *s)
     DGM_TRY(check_used(c));
     DGM_TRY(read_test(s));
     DGM_TRY(dgm_metric_check_confidence(c, false));
+    DGM_TRY(dgm_metric_check_seed(c, s->test != DGM_PAIRED_NONE));
     DGM_TRY(dgm_metric_choice_read(c, s->sentence, &choice));
     return dgm_scoring_init(&s->scoring, &choice, n_refs_of(c));
 }

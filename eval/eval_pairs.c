@@ -10,21 +10,6 @@
 
 enum { MAX_REF_TOKENS = DGM_CORPUS_MAX_LINE }; /* a reference may have as many as a line can */
 
-static int64_t count_words(const dgm_lines *lines)
-{
-    int64_t n = 0;
-    for (int64_t i = 0; i < lines->n; i++) {
-        bool inside = false;
-        size_t width;
-        for (size_t at = 0; at < lines->line[i].n_bytes; at += width) {
-            bool space = dgm_mt_is_white_space(dgm_mt_code_point(lines->line[i].text, lines->line[i].n_bytes, at, &width));
-            n += !space && !inside;
-            inside = !space;
-        }
-    }
-    return n;
-}
-
 /* ---- text, on rank 0 ---- */
 
 static dgm_err check_streams(const dgm_config *config)
@@ -49,7 +34,7 @@ static dgm_err read_files(const dgm_config *config, dgm_eval_pairs *p)
         }
     }
     p->n = p->src.n;
-    p->n_words = count_words(&p->refs[0]);
+    p->n_words = dgm_lines_count_words(&p->refs[0]);
     return p->n > 0 ? DGM_OK : DGM_FAIL(DGM_ERR_INPUT, "%s is empty: there is nothing to evaluate", p->src.name);
 }
 
@@ -96,7 +81,7 @@ static dgm_err open_data(const char *data, bool with_text, dgm_eval_pairs *p)
     p->refs[0].name = dgm_io_join(data, dgm_manifest_valid_shard_name);
     if (p->src.name == NULL || p->refs[0].name == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "path in %s", data);
     DGM_TRY(decode_refs(p, &p->refs[0]));
-    p->n_words = count_words(&p->refs[0]);
+    p->n_words = dgm_lines_count_words(&p->refs[0]);
     return DGM_OK;
 }
 

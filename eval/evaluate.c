@@ -25,25 +25,32 @@ typedef struct {
 
 /* ---- loss ---- */
 
-static dgm_err measure_loss(work *w)
+dgm_err dgm_evaluate_loss(const dgm_translator *translator, const dgm_sentence_list *src, const dgm_sentence_list *ref, double label_smoothing,
+                          const dgm_grid *grid, dgm_pair_loss *total, dgm_pair_loss *lines, double *tokens)
 {
-    int64_t n = w->pairs->n;
+    DGM_ASSERT(src->n == ref->n);
     dgm_transformer *transformer = NULL;
-    dgm_pair *pairs = malloc((size_t)n * sizeof *pairs);
-    dgm_err err = pairs != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld pairs", (long long)n);
-    for (int64_t i = 0; err == DGM_OK && i < n; i++) {
-        const dgm_sentence *s = &w->src.sentence[i], *r = &w->ref.sentence[i];
+    dgm_pair *pairs = malloc((size_t)DGM_MAX(src->n, 1) * sizeof *pairs);
+    dgm_err err = pairs != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld pairs", (long long)src->n);
+    for (int64_t i = 0; err == DGM_OK && i < src->n; i++) {
+        const dgm_sentence *s = &src->sentence[i], *r = &ref->sentence[i];
         pairs[i] = (dgm_pair){s->ids, r->ids, (int32_t)s->n, (int32_t)r->n};
     }
-    if (err == DGM_OK) err = dgm_pair_scores_init(w->options->line_scores, w->options->token_scores, pairs, n, &w->forced);
-    if (err == DGM_OK) err = dgm_transformer_create(w->translator->models[0].params, dgm_grid_single(), &transformer);
-    DGM_GOTO(dgm_coll_agree(w->grid, DGM_AXIS_WORLD, err));
-    err = dgm_score_pairs(w->grid, transformer, &w->translator->models[0].weights, (float)w->options->label_smoothing, SCORE_ROWS, pairs, n, &w->loss,
-                          w->forced.lines, w->forced.tokens);
+    if (err == DGM_OK) err = dgm_transformer_create(translator->models[0].params, dgm_grid_single(), &transformer);
+    DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, err));
+    err = dgm_score_pairs(grid, transformer, &translator->models[0].weights, (float)label_smoothing, SCORE_ROWS, pairs, src->n, total, lines, tokens);
 fail:
     dgm_transformer_destroy(transformer);
     free(pairs);
     return err;
+}
+
+static dgm_err measure_loss(work *w)
+{
+    const dgm_evaluate_options *o = w->options;
+    dgm_err err = dgm_pair_scores_init(o->line_scores, o->token_scores, w->ref.sentence, w->ref.n, &w->forced);
+    DGM_TRY(dgm_coll_agree(w->grid, DGM_AXIS_WORLD, err));
+    return dgm_evaluate_loss(w->translator, &w->src, &w->ref, o->label_smoothing, w->grid, &w->loss, w->forced.lines, w->forced.tokens);
 }
 
 /* ---- translations, on rank 0 ---- */

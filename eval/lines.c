@@ -70,3 +70,18 @@ dgm_err dgm_lines_check_aligned(const dgm_lines *a, const dgm_lines *b)
     return DGM_FAIL(DGM_ERR_INPUT, "%s has %lld lines and %s has %lld: line i of one belongs to line i of the other, so the numbers must be equal",
                     a->name, (long long)a->n, b->name, (long long)b->n);
 }
+
+int64_t dgm_lines_count_words(const dgm_lines *lines)
+{
+    int64_t n = 0;
+    for (int64_t i = 0; i < lines->n; i++) {
+        bool inside = false;
+        size_t width;
+        for (size_t at = 0; at < lines->line[i].n_bytes; at += width) {
+            bool space = dgm_mt_is_white_space(dgm_mt_code_point(lines->line[i].text, lines->line[i].n_bytes, at, &width));
+            n += !space && !inside;
+            inside = !space;
+        }
+    }
+    return n;
+}

@@ -123,3 +123,9 @@ dgm_err dgm_metric_check_confidence(const dgm_config *config, bool unasked)
     if (unasked && !dgm_config_given(config, "confidence")) return DGM_OK;
     return DGM_FAIL(DGM_ERR_USAGE, "--confidence-n says how many resamples --confidence makes: give --confidence as well");
 }
+
+dgm_err dgm_metric_check_seed(const dgm_config *config, bool tested)
+{
+    if (!dgm_config_given(config, "seed") || tested || dgm_config_flag(config, "confidence")) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "--seed is of the random numbers of --confidence: give --confidence as well");
+}

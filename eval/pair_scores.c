@@ -6,10 +6,10 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-dgm_err dgm_pair_scores_init(const char *line_path, const char *token_path, const dgm_pair *pairs, int64_t n, dgm_pair_scores *out)
+dgm_err dgm_pair_scores_init(const char *line_path, const char *token_path, const dgm_sentence *refs, int64_t n, dgm_pair_scores *out)
 {
     int64_t n_tokens = 0;
-    for (int64_t i = 0; i < n; i++) n_tokens += pairs[i].n_tgt + (int64_t)1;
+    for (int64_t i = 0; i < n; i++) n_tokens += refs[i].n + 1;
     *out = (dgm_pair_scores){.line_path = line_path, .token_path = token_path};
     if (line_path != NULL) out->lines = malloc((size_t)DGM_MAX(n, 1) * sizeof *out->lines);
     if (token_path != NULL) out->tokens = malloc((size_t)DGM_MAX(n_tokens, 1) * sizeof *out->tokens);

@@ -67,6 +67,8 @@ prints "1 (dp 1, tp 1)"
 rm train.cfg
 runs 0 "$dragoman" bench $small --vocab-size 500 --no-ceilings --no-joint-vocab --json
 prints '"joint_vocab": false'
+runs 2 "$dragoman" bench $small --data data --no-joint-vocab
+says 'joint_vocab: data has one tokenizer for both sides; leave it out, or leave out --data'
 
 runs 0 "$mpirun" -n 2 "$dragoman" bench $small --data data
 prints "2 (dp 2, tp 1) of 1 thread"

@@ -77,6 +77,10 @@ for metric in BLEU chrF2 TER; do
     grep "<td>$metric</td>" test.html | grep -qF -- "$(get 1.$metric.p_value | awk '{ printf ">%.4f</td>", $1 }')"
     result $? "$metric: the p-value of approximate randomization"
 done
+for run in a b; do
+    "$dragoman" eval --model $run --src valid.src --ref valid.tgt --json >scores 2>err
+    found test.html "$(printf '<td><span class="strong">%.3f</span> per token<span class="small">%.3f per word</span>' "$(get perplexity)" "$(get perplexity_per_word)")" 1
+done
 found test.html "tok:13a|smooth:exp|version:dragoman-"
 # the best validation BLEU in metrics.jsonl
 best=$(sed -n 's/.*"valid_bleu":\([0-9.e+-]*\).*/\1/p' a/metrics.jsonl | sort -g | tail -n 1)
@@ -86,6 +90,7 @@ found page.html "$(printf '<span class="strong">%.4f</span> nats per token' "$nl
 runs 0 "$dragoman" report a --out bleu.html --src valid.src --ref valid.tgt valid.tgt --metrics bleu --tokenize none --samples 2 --attention 0 --beam 1
 found bleu.html 'nrefs:2|bs:1000|seed:12345|case:mixed|eff:no|tok:none'
 found bleu.html 'TER' 0
+found bleu.html 'of the first reference; lower is better' 1
 found bleu.html 'Search: beam 1, length penalty paper 0.6.' 1
 found bleu.html '<article class="sample">' 2
 found bleu.html 'class="tag' 0
@@ -199,6 +204,10 @@ found plain.html 'not asked for' 1
 found plain.html 'class="sample"' 0
 runs 2 "$dragoman" report a b --out plain.html --no-translations --src valid.src --ref valid.tgt
 says '--src is about translations, which --no-translations leaves out'
+for option in '--metrics ter' '--lowercase' '--beam 3' '--attention 1'; do
+    runs 2 "$dragoman" report a b --out plain.html --no-translations $option
+    says "${option% *} is about translations, which --no-translations leaves out"
+done
 runs 2 "$dragoman" report a b --out plain.html --no-confidence
 says '--no-confidence: the scores of a report always have their intervals'
 cp valid.src valid.before && cp a/run.json run.before
@@ -211,7 +220,7 @@ for out in a/last/model.safetensors a/metrics.jsonl data/manifest.json data/toke
     runs 2 "$dragoman" report a b --out $out
     says "--out $out would be written over the"
 done
-runs 0 "$dragoman" report a b --out plain.html --no-translations --samples 0 --attention 0
+runs 0 "$dragoman" report a b --out plain.html --no-translations --samples 0 --attention 0 --no-lowercase
 same valid.src valid.before "the text is what it was"
 same a/run.json run.before "so is the run"
 mkdir elsewhere

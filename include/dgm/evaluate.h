@@ -5,6 +5,7 @@
 #include "dgm/eval_pairs.h"
 #include "dgm/metric_options.h"
 #include "dgm/metric_score.h"
+#include "dgm/score_pairs.h"
 
 typedef struct {
     double label_smoothing;
@@ -31,6 +32,11 @@ typedef struct {
  * Collective on grid->world: an error is every rank's.  The same numbers on any number of ranks. */
 dgm_err dgm_evaluate(const dgm_translator *translator, const dgm_eval_pairs *pairs, const dgm_evaluate_options *options, const dgm_grid *grid,
                      dgm_evaluation *out);
+
+/* The loss alone that the model (of an ensemble the first one) gives references ref for src, both [n] and on all ranks, summed over all of them;
+ * `lines` and `tokens` as for dgm_score_pairs, as are the errors.  Collective on grid->world: everything equal on all ranks. */
+dgm_err dgm_evaluate_loss(const dgm_translator *translator, const dgm_sentence_list *src, const dgm_sentence_list *ref, double label_smoothing,
+                          const dgm_grid *grid, dgm_pair_loss *total, dgm_pair_loss *lines, double *tokens);
 
 /* Adds the fields to a JSON object, in the order in which `eval --json` has them; null where a number is infinite. */
 dgm_err dgm_evaluation_json(const dgm_evaluation *evaluation, int width, json_t *object);

@@ -19,4 +19,7 @@ void dgm_lines_fini(dgm_lines *lines); /* accepts one that was never read: {0} *
 /* DGM_ERR_INPUT naming both files and their numbers of lines unless they are equal. */
 dgm_err dgm_lines_check_aligned(const dgm_lines *a, const dgm_lines *b);
 
+/* Words of all lines: what white space parts, as Python's str.split does. */
+int64_t dgm_lines_count_words(const dgm_lines *lines);
+
 #endif

@@ -12,8 +12,8 @@ typedef struct {
     double *tokens;                     /* [sum of n_tgt + 1] */
 } dgm_pair_scores;
 
-/* Memory for what is wanted of pairs[n]; the paths must outlive it. */
-dgm_err dgm_pair_scores_init(const char *line_path, const char *token_path, const dgm_pair *pairs, int64_t n, dgm_pair_scores *out);
+/* Memory for what is wanted of refs[n]; the paths must outlive it. */
+dgm_err dgm_pair_scores_init(const char *line_path, const char *token_path, const dgm_sentence *refs, int64_t n, dgm_pair_scores *out);
 void dgm_pair_scores_fini(dgm_pair_scores *scores); /* accepts a zeroed one */
 
 /* Writes what is wanted, whole files or none.  A line for each pair:

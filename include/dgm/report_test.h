@@ -6,11 +6,13 @@
 #include "dgm/config.h"
 #include "dgm/paired_report.h"
 #include "dgm/report_run.h"
+#include "dgm/score_pairs.h"
 #include "dgm/translate.h"
 
 /* The model of one run. */
 typedef struct {
     int run;          /* which */
+    dgm_pair_loss loss; /* of the first reference */
     dgm_text text;    /* its translations, a line each */
     dgm_lines hyp;    /* these lines; name and text are not its own */
     dgm_ids ids;      /* their tokens, end to end, without </s> */
@@ -30,6 +32,7 @@ typedef struct {
     bool is_validation;           /* the validation part of the runs' DATA; else files */
     dgm_lines src, *refs;
     int n_refs;
+    int64_t n_ref_words;          /* of the first reference: what white space parts */
     int n_systems;                /* runs with a model, in the order of the runs */
     dgm_report_system *systems;
     dgm_scoring scoring;

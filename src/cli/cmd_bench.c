@@ -79,6 +79,9 @@ static dgm_err open_sentences(bench *b, int64_t *src_vocab, int64_t *tgt_vocab, 
     *src_vocab = dgm_dataset_vocab_size(b->dataset, DGM_SIDE_SRC);
     *tgt_vocab = dgm_dataset_vocab_size(b->dataset, DGM_SIDE_TGT);
     *joint = dgm_dataset_joint_vocab(b->dataset);
+    if (dgm_config_given(b->config, "joint_vocab") && dgm_config_flag(b->config, "joint_vocab") != *joint)
+        return DGM_FAIL(DGM_ERR_USAGE, "joint_vocab: %s has %s; leave it out, or leave out --data", data,
+                        *joint ? "one tokenizer for both sides" : "a tokenizer for each side");
     say_sentences(b, "of ", data, dgm_dataset_train_totals(b->dataset)->n_pairs);
     if (!given) return DGM_OK;
     if (asked < DGM_MAX(*src_vocab, *tgt_vocab))

@@ -28,16 +28,27 @@ static dgm_err check_operands(const dgm_config *config)
     return DGM_OK;
 }
 
+/* Whether an option of translations asks for anything: --samples 0 and --no-lowercase do not, --no-translations itself neither. */
+static bool asks_for_something(const dgm_config *config, const dgm_option *option)
+{
+    bool counts = strcmp(option->name, "samples") == 0 || strcmp(option->name, "attention") == 0;
+    return counts ? dgm_config_int(config, option->name) > 0 : option->kind != DGM_OPTION_FLAG || dgm_config_flag(config, option->name);
+}
+
 /* What would be left out silently. */
 static dgm_err check_options(const dgm_config *config)
 {
-    static const char *const of_translations[] = {"src", "ref", "samples", "attention"};
+    static const dgm_option *const of_translations[] = {dgm_report_test_options, dgm_metric_option_table, dgm_translate_option_table};
     if (dgm_config_given(config, "confidence") && !dgm_config_flag(config, "confidence"))
         return DGM_FAIL(DGM_ERR_USAGE, "--no-confidence: the scores of a report always have their intervals; leave it out");
     if (dgm_config_flag(config, "translations")) return DGM_OK;
-    for (size_t i = 0; i < sizeof of_translations / sizeof *of_translations; i++)
-        if (dgm_config_given(config, of_translations[i]) && (i < 2 || dgm_config_int(config, of_translations[i]) > 0))
-            return DGM_FAIL(DGM_ERR_USAGE, "--%s is about translations, which --no-translations leaves out: give one of the two", of_translations[i]);
+    for (size_t t = 0; t < sizeof of_translations / sizeof *of_translations; t++)
+        for (const dgm_option *o = of_translations[t]; o->name != NULL; o++) {
+            char dashed[64];
+            if (!dgm_config_given(config, o->name) || !asks_for_something(config, o)) continue;
+            dgm_config_dashed(o->name, dashed, sizeof dashed);
+            return DGM_FAIL(DGM_ERR_USAGE, "--%s is about translations, which --no-translations leaves out: give one of the two", dashed);
+        }
     return DGM_OK;
 }
 

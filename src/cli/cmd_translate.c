@@ -25,7 +25,7 @@ static const dgm_option options[] = {
 };
 
 /* The first lines are few, so that progress shows early. */
-enum { FIRST_LINES = 256, MOST_LINES = 4096, MAX_PREFIX_TOKENS = 1 << 20 };
+enum { FIRST_LINES = 256, MOST_LINES = 4096 };
 
 typedef struct {
     const dgm_grid *grid;
@@ -50,7 +50,7 @@ typedef struct {
 
 /* ---- reading ---- */
 
-/* The beginning of line `number`; one for each line and no more. */
+/* The beginning of line `number`; one for each line and no more.  Its tokens are bounded by the bytes that a line may have. */
 static dgm_err read_prefix(job *j, int64_t number)
 {
     dgm_line line;
@@ -59,7 +59,7 @@ static dgm_err read_prefix(job *j, int64_t number)
     if (!more) return DGM_FAIL(DGM_ERR_INPUT, "--prefix %s: it ends before line %lld of standard input", j->prefix_path, (long long)number);
     DGM_TRY(dgm_corpus_refuse(&line));
     dgm_translate_text_of(&line.text, &line.n_bytes, line.number);
-    return dgm_sentence_list_encode(&j->prefixes, j->prefix_tokenizer, line.text, line.n_bytes, MAX_PREFIX_TOKENS, line.file, line.number);
+    return dgm_sentence_list_encode(&j->prefixes, j->prefix_tokenizer, line.text, line.n_bytes, INT64_MAX, line.file, line.number);
 }
 
 static dgm_err check_end(job *j)

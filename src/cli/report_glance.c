@@ -39,9 +39,12 @@ static void put_model(const dgm_report *report, const dgm_report_run *run, dgm_h
     dgm_html_put(page, " parameters<span class=\"small\">");
     dgm_html_putf(page, "%lld + %lld layers, width %lld, feed-forward %lld, %lld heads, ", (long long)hp->n_encoder_layers, (long long)hp->n_decoder_layers,
                   (long long)hp->d_model, (long long)hp->d_ff, (long long)hp->n_heads);
-    if (hp->joint_vocab) dgm_html_putf(page, "%lld pieces", (long long)hp->src_vocab_size);
-    else dgm_html_putf(page, "%lld and %lld pieces", (long long)hp->src_vocab_size, (long long)hp->tgt_vocab_size);
-    dgm_html_put(page, "</span>");
+    dgm_html_count(page, hp->src_vocab_size);
+    if (!hp->joint_vocab) {
+        dgm_html_put(page, " and ");
+        dgm_html_count(page, hp->tgt_vocab_size);
+    }
+    dgm_html_put(page, " pieces</span>");
     if (run->checkpoint == NULL) return;
     dgm_html_putf(page, "<span class=\"small\">no result yet; here stands the %s checkpoint, ", run->model == DGM_REPORT_BEST ? "best" : "last");
     dgm_html_text(page, run->checkpoint);

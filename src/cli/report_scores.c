@@ -35,10 +35,30 @@ static void put_score(const dgm_metric_score *x, int run, double lo, double hi, 
     dgm_html_putf(page, "<circle cx=\"%.2f%%\" cy=\"8\" r=\"4\"/></g></svg></td>", 2 + (x->score - lo) * unit);
 }
 
+static void put_perplexities(const dgm_report *report, dgm_html *page)
+{
+    const dgm_report_test *t = report->test;
+    dgm_html_putf(page, "<tr><th scope=\"row\"><span class=\"strong\">perplexity</span><br/><span class=\"small\">of the %sreference; lower is better</span></th>",
+                  t->n_refs > 1 ? "first " : "");
+    for (int r = 0; r < report->n_runs; r++) {
+        int s = dgm_report_test_system(t, r);
+        if (s < 0) {
+            dgm_html_put(page, "<td>no model</td>");
+            continue;
+        }
+        const dgm_pair_loss *loss = &t->systems[s].loss;
+        dgm_html_putf(page, "<td><span class=\"strong\">%.3f</span> per token", exp(loss->nll / (double)loss->n_tokens));
+        if (t->n_ref_words > 0) dgm_html_putf(page, "<span class=\"small\">%.3f per word</span>", exp(loss->nll / (double)t->n_ref_words));
+        dgm_html_put(page, "</td>");
+    }
+    dgm_html_put(page, "</tr>\n");
+}
+
 static void put_scores(const dgm_report *report, dgm_html *page)
 {
     const dgm_report_test *t = report->test;
     dgm_report_table_begin(report, "", page);
+    put_perplexities(report, page);
     for (int m = 0; m < t->scoring.choice.n_metrics; m++) {
         double lo, hi;
         const dgm_metric_score *any = dgm_report_test_score(t, 0, m);

@@ -2,10 +2,10 @@
 #include "dgm/report_test.h"
 
 #include "dgm/coll.h"
+#include "dgm/evaluate.h"
 #include "dgm/log.h"
 #include "dgm/sample_choice.h"
 #include "dgm/timer.h"
-#include "dgm/translator.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -72,19 +72,6 @@ const dgm_metric_score *dgm_report_test_score(const dgm_report_test *test, int s
 
 /* ---- translating, on all ranks ---- */
 
-static dgm_err encode(const dgm_translator *translator, const dgm_lines *lines, int64_t max_tokens, dgm_sentence_list *out)
-{
-    dgm_tokenizer_state *state = NULL;
-    dgm_err err = dgm_tokenizer_state_create(translator->src_tokenizer, &state);
-    for (int64_t i = 0; i < lines->n && err == DGM_OK; i++) {
-        dgm_mt_span text = lines->line[i];
-        dgm_translate_text_of(&text.text, &text.n_bytes, i + 1);
-        err = dgm_sentence_list_encode(out, state, text.text, text.n_bytes, max_tokens, lines->name, i + 1);
-    }
-    dgm_tokenizer_state_destroy(state);
-    return err;
-}
-
 static dgm_err keep(const dgm_translator *translator, const dgm_hypotheses *found, int64_t n, dgm_report_system *s)
 {
     static char name[] = "the translations";
@@ -106,27 +93,31 @@ static dgm_err keep(const dgm_translator *translator, const dgm_hypotheses *foun
     return DGM_OK;
 }
 
-/* Collective on grid->world; test and s on rank 0, where the translations end. */
+/* Collective on grid->world; test and s on rank 0, where loss and translations end. */
 static dgm_err translate(const dgm_grid *grid, const dgm_translate_options *options, const char *path, const dgm_report_test *test, dgm_report_system *s)
 {
     double start = dgm_timer_now();
-    bool first = grid->rank == 0;
+    dgm_eval_pairs pairs = {0};
     dgm_translator *translator = NULL;
-    dgm_sentence_list sentences = {0};
+    dgm_sentence_list src = {0}, ref = {0};
+    dgm_pair_loss loss;
     dgm_hypotheses *found = NULL;
     dgm_err err;
+    if (test != NULL) pairs = (dgm_eval_pairs){.n = test->src.n, .src = test->src, .refs = test->refs, .n_refs = test->n_refs};
     DGM_TRY(dgm_translator_open(path, grid, &translator));
-    DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, first ? encode(translator, &test->src, options->max_src_tokens, &sentences) : DGM_OK));
-    DGM_GOTO(dgm_sentence_list_broadcast(grid, &sentences));
-    found = calloc((size_t)DGM_MAX(sentences.n, 1), sizeof *found);
-    DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, found != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld translations", (long long)sentences.n)));
-    DGM_GOTO(dgm_translate_sentences(grid, translator->search, options, sentences.sentence, sentences.n, found));
-    DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, first ? keep(translator, found, sentences.n, s) : DGM_OK));
-    dgm_log(DGM_LOG_INFO, "%s: %lld lines translated in %.1f s", path, (long long)sentences.n, dgm_timer_now() - start);
+    DGM_GOTO(dgm_eval_pairs_encode(&pairs, translator, options->max_src_tokens, grid, &src, &ref));
+    DGM_GOTO(dgm_evaluate_loss(translator, &src, &ref, 0, grid, &loss, NULL, NULL));
+    found = calloc((size_t)DGM_MAX(src.n, 1), sizeof *found);
+    DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, found != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%lld translations", (long long)src.n)));
+    DGM_GOTO(dgm_translate_sentences(grid, translator->search, options, src.sentence, src.n, found));
+    if (s != NULL) s->loss = loss;
+    DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, s != NULL ? keep(translator, found, src.n, s) : DGM_OK));
+    dgm_log(DGM_LOG_INFO, "%s: %lld lines translated in %.1f s", path, (long long)src.n, dgm_timer_now() - start);
 fail:
-    for (int64_t i = 0; found != NULL && i < sentences.n; i++) dgm_hypotheses_fini(&found[i]);
+    for (int64_t i = 0; found != NULL && i < src.n; i++) dgm_hypotheses_fini(&found[i]);
     free(found);
-    dgm_sentence_list_fini(&sentences);
+    dgm_sentence_list_fini(&src);
+    dgm_sentence_list_fini(&ref);
     dgm_translator_close(translator);
     return err;
 }
@@ -265,6 +256,7 @@ static dgm_err read_choice(const dgm_config *config, dgm_metric_choice *out)
 static dgm_err finish(const dgm_config *config, const dgm_report_run *runs, dgm_report_test *test)
 {
     if (test->n_systems == 0) return DGM_OK;
+    test->n_ref_words = dgm_lines_count_words(&test->refs[0]);
     DGM_TRY(score(test));
     DGM_TRY(dgm_report_choose(test, dgm_config_int(config, "samples")));
     return dgm_report_pictures_make(test, runs, dgm_config_int(config, "attention"));
