@@ -2,10 +2,10 @@
 #include "dgm/audit.h"
 
 #include "dgm/stop.h"
+#include "dgm/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 struct dgm_audit {
     dgm_audit_rules rules;
@@ -56,22 +56,6 @@ static dgm_err bad_line(const dgm_audit *a, const dgm_line *line, dgm_audit_verd
     return err == DGM_OK ? DGM_OK : DGM_FAIL(err, "%s; %s", dgm_error_text(), advice);
 }
 
-/* Nothing but white space, control and format characters. */
-static bool is_blank(const char *text, size_t n)
-{
-    for (size_t i = 0; i < n;) {
-        utf8proc_int32_t code;
-        utf8proc_ssize_t used = utf8proc_iterate((const utf8proc_uint8_t *)text + i, (utf8proc_ssize_t)(n - i), &code);
-        if (used <= 0) return false;
-        utf8proc_category_t category = utf8proc_category(code);
-        if (category != UTF8PROC_CATEGORY_ZS && category != UTF8PROC_CATEGORY_ZL && category != UTF8PROC_CATEGORY_ZP &&
-            category != UTF8PROC_CATEGORY_CC && category != UTF8PROC_CATEGORY_CF)
-            return false;
-        i += (size_t)used;
-    }
-    return true;
-}
-
 /* A token never goes over a space, so there is one for each space and one for the line's beginning. */
 static bool surely_too_long(const char *text, size_t n, int64_t max_length)
 {
@@ -83,7 +67,7 @@ static bool surely_too_long(const char *text, size_t n, int64_t max_length)
 
 static dgm_audit_verdict judge(const dgm_audit *a, const dgm_audit_pair *p)
 {
-    if (is_blank(p->src, p->src_bytes) || is_blank(p->tgt, p->tgt_bytes)) return DGM_AUDIT_EMPTY;
+    if (dgm_unicode_is_blank(p->src, p->src_bytes) || dgm_unicode_is_blank(p->tgt, p->tgt_bytes)) return DGM_AUDIT_EMPTY;
     if (surely_too_long(p->src, p->src_bytes, a->rules.max_length) || surely_too_long(p->tgt, p->tgt_bytes, a->rules.max_length))
         return DGM_AUDIT_TOO_LONG;
     return DGM_AUDIT_KEPT;

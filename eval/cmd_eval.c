@@ -71,7 +71,7 @@ static dgm_err check_places(const dgm_config *config)
         DGM_TRY(check_inputs_stay(config, outputs[i][1], path));
         for (int k = 0; k < i; k++) {
             const char *other = dgm_config_text(config, outputs[k][0]);
-            if (other != NULL) DGM_TRY(dgm_output_check(outputs[i][1], path, outputs[k][1], other));
+            if (other != NULL) DGM_TRY(dgm_output_check_apart(outputs[i][1], path, outputs[k][1], other));
         }
     }
     return DGM_OK;
@@ -136,12 +136,12 @@ static dgm_err evaluate(const dgm_config *config, const dgm_grid *grid, dgm_eval
     DGM_TRY(dgm_config_require(config, "src"));
     DGM_TRY(dgm_config_require(config, "ref"));
     DGM_TRY(dgm_metric_check_confidence(config, false));
-    DGM_TRY(dgm_metric_check_seed(config, false));
+    DGM_TRY(dgm_metric_check_seed(config, dgm_config_flag(config, "confidence")));
     DGM_TRY(read_options(config, &how));
     DGM_TRY(dgm_error_context(dgm_translator_open(dgm_config_text(config, "model"), grid, translator), "--model"));
     DGM_TRY(dgm_eval_pairs_read(config, grid, pairs));
     DGM_TRY(dgm_evaluate(*translator, pairs, &how, grid, &e));
-    dgm_log(DGM_LOG_INFO, "%lld lines translated in %.1f s: %.0f lines/s", (long long)e.n_lines, e.translate_s,
+    dgm_log(DGM_LOG_INFO, "%lld line%s translated in %.1f s: %.0f lines/s", (long long)e.n_lines, e.n_lines == 1 ? "" : "s", e.translate_s,
             (double)e.n_lines / DGM_MAX(e.translate_s, 1e-9));
     return dgm_coll_agree(grid, DGM_AXIS_WORLD, grid->rank == 0 ? show_model(config, pairs, &e) : DGM_OK);
 }
@@ -224,6 +224,7 @@ static dgm_err each(const dgm_config *config, const dgm_grid *grid, dgm_eval_pai
     dgm_evaluate_options how;
     DGM_TRY(check_each(config));
     DGM_TRY(dgm_metric_check_confidence(config, true));
+    DGM_TRY(dgm_metric_check_seed(config, dgm_config_flag(config, "confidence") || !dgm_config_given(config, "confidence")));
     DGM_TRY(read_options(config, &how));
     if (!dgm_config_given(config, "confidence")) how.metrics.n_resamples = dgm_config_int(config, "confidence_n");
     DGM_TRY(dgm_each_check(run, grid));

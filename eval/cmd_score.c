@@ -15,10 +15,10 @@ static const dgm_option options[] = {
     {"hyp", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE", "translations to score, each FILE by itself; - is standard input"},
     {"ref", DGM_OPTION_LIST, NULL, 0, 0, NULL, "FILE", "references; several are alternatives of each other, line by line"},
     {"sentence", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "a score per line, BLEU with effective order, instead of one per file"},
-    {"width", DGM_OPTION_INT, "1", 0, 15, NULL, "N", "decimals of printed scores"},
+    {"width", DGM_OPTION_INT, "1", 0, 15, NULL, "N", "decimals of printed scores; JSON has all digits"},
     {"json", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "JSON with all digits; with --sentence one object per line"},
     {"score_only", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "print nothing but scores"},
-    {"short", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "print signatures with short keys"},
+    {"short", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "print signatures with short keys; JSON has the long ones"},
     {"paired_bs", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "compare the FILEs of --hyp with the first: paired bootstrap test"},
     {"paired_bs_n", DGM_OPTION_INT, "1000", 2, 10000000, NULL, "N", "resamples of --paired-bs"},
     {"paired_ar", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "the same by approximate randomization"},
@@ -112,7 +112,7 @@ static dgm_err read_options(score_run *s)
     DGM_TRY(check_used(c));
     DGM_TRY(read_test(s));
     DGM_TRY(dgm_metric_check_confidence(c, false));
-    DGM_TRY(dgm_metric_check_seed(c, s->test != DGM_PAIRED_NONE));
+    DGM_TRY(dgm_metric_check_seed(c, s->test != DGM_PAIRED_NONE || dgm_config_flag(c, "confidence")));
     DGM_TRY(dgm_metric_choice_read(c, s->sentence, &choice));
     return dgm_scoring_init(&s->scoring, &choice, n_refs_of(c));
 }

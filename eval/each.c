@@ -150,8 +150,10 @@ static dgm_err score(work *w, const char *path, dgm_each_model *m, bool *usable)
     *usable = true;
     describe(w, translator->models[0].file, m, &twin);
     dgm_err err = DGM_OK;
+    dgm_evaluate_options how = *w->each.options;
+    how.metrics.force |= w->each.n > 0; /* a text that looks tokenized is told of once */
     if (twin != NULL) m->evaluation = twin->evaluation;
-    else err = dgm_evaluate(translator, w->each.pairs, w->each.options, w->grid, &m->evaluation);
+    else err = dgm_evaluate(translator, w->each.pairs, &how, w->grid, &m->evaluation);
     dgm_translator_close(translator);
     return err;
 }

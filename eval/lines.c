@@ -67,8 +67,8 @@ fail:
 dgm_err dgm_lines_check_aligned(const dgm_lines *a, const dgm_lines *b)
 {
     if (a->n == b->n) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_INPUT, "%s has %lld lines and %s has %lld: line i of one belongs to line i of the other, so the numbers must be equal",
-                    a->name, (long long)a->n, b->name, (long long)b->n);
+    return DGM_FAIL(DGM_ERR_INPUT, "%s has %lld line%s and %s has %lld: line i of one belongs to line i of the other, so the numbers must be equal",
+                    a->name, (long long)a->n, a->n == 1 ? "" : "s", b->name, (long long)b->n);
 }
 
 int64_t dgm_lines_count_words(const dgm_lines *lines)

@@ -124,8 +124,8 @@ dgm_err dgm_metric_check_confidence(const dgm_config *config, bool unasked)
     return DGM_FAIL(DGM_ERR_USAGE, "--confidence-n says how many resamples --confidence makes: give --confidence as well");
 }
 
-dgm_err dgm_metric_check_seed(const dgm_config *config, bool tested)
+dgm_err dgm_metric_check_seed(const dgm_config *config, bool drawn)
 {
-    if (!dgm_config_given(config, "seed") || tested || dgm_config_flag(config, "confidence")) return DGM_OK;
-    return DGM_FAIL(DGM_ERR_USAGE, "--seed is of the random numbers of --confidence: give --confidence as well");
+    if (drawn || !dgm_config_given(config, "seed")) return DGM_OK;
+    return DGM_FAIL(DGM_ERR_USAGE, "--seed is of the random numbers of intervals and tests, and none are asked for (--confidence): leave it out");
 }

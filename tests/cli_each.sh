@@ -83,6 +83,9 @@ prints "TER|" 1
 equal "$(grep -c 'class="plot">' three.svg) $(grep -c 'class="ba[nr]' three.svg)" "5 0" "five plots, no bands"
 $get three.json models.0.ter.num_edits models.4.chrf.score >got 2>&1
 result $? "and JSON has all three"
+# shellcheck disable=SC2086 # words
+runs 2 "$dragoman" $each --no-confidence --seed 3
+says '--seed is of the random numbers of intervals and tests'
 
 # ---- the run's own validation part ----
 

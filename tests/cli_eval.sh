@@ -188,6 +188,14 @@ same src.tmp src.before "those of the name that is written first, too"
 ln -s ref to-ref
 evaluate 2 $a --src src --ref to-ref --hyp-out ref
 says "--hyp-out ref would be written over --ref to-ref"
+cp src src.tmp && cp ref ref.tmp
+evaluate 0 $a --src src --ref ref --hyp-out ref.tmp # not the file that ref would be written as: it is only read
+mkdir kept && cp model.safetensors kept && mkdir run && ln -s ../kept/model.safetensors run/model.safetensors
+for turn in first second; do
+    runs 0 "$dragoman" eval --model run --src src --ref ref --token-scores run/tokens.jsonl
+done
+runs 2 "$dragoman" eval --model run --src src --ref ref --hyp-out kept/model.safetensors
+says "--hyp-out kept/model.safetensors would be written over --model run: give another name"
 evaluate 0 $a --src src --ref ref --hyp-out to-ref
 [ ! -L to-ref ] && [ -s to-ref ]
 result $? "a link to what is read may be replaced"

@@ -114,7 +114,7 @@ found each.html 'class="band b0"' 1
 found each.html 'From eval --each on ' 1
 cat >each.json <<'END'
 {"run": "./a/", "src": "some <text>", "ref": ["r"], "complete": true, "skipped": [], "models": [
- {"model": "checkpoints/step-00000040", "step": 40, "nll": 2.5, "bleu": {"score": 10, "confidence_mean": 10.1, "confidence_var": 2}},
+ {"model": "checkpoints/step-00000040", "step": 40, "nll": 2.5, "bleu": {"score": 10, "signature": "nrefs:1|bs:9|seed:1|tok:13a", "confidence_mean": 10.1, "confidence_var": 2}},
  {"model": "checkpoints/step-00000080", "step": 80, "nll": 2.1, "bleu": {"score": 20, "confidence_mean": 20.2, "confidence_var": 1.5}},
  {"model": "model.safetensors", "step": null, "nll": 2, "bleu": {"score": 21}}]}
 END
@@ -125,13 +125,33 @@ runs 0 "$dragoman" report b a --out each.html --no-translations --each each.json
 well_formed each.html "with scores of checkpoints"
 found each.html '<desc>BLEU of each checkpoint' 1
 found each.html 'class="band b1"' 1
-found each.html 'From eval --each on some &lt;text&gt;. Bands' 1
+found each.html 'From eval --each on some &lt;text&gt;. Bands are 95 % intervals.<br/><code>BLEU|nrefs:1|tok:13a</code>' 1
 equal "$(grep -c '<figure class="chart">' each.html)" 7 "a curve more"
 runs 2 "$dragoman" report a b --out each.html --each each.json each.json
 says 'has told already'
 sed 's/"step": 80/"step": 30/' each.json >falling.json
 runs 3 "$dragoman" report a --out each.html --each falling.json
 says 'falling.json: checkpoints/step-00000080: expected a "step"'
+for damage in 's/"score": 20/"score": "x"/' 's/"score": 20/"score": 1e9/' 's/"confidence_var": 1.5/"confidence_var": "q"/' 's/"confidence_mean": 20.2, //'; do
+    sed "$damage" each.json >damaged.json
+    runs 3 "$dragoman" report a --out each.html --no-translations --each damaged.json
+    says 'damaged.json: checkpoints/step-00000080: "bleu" is damaged'
+done
+sed 's/"bleu"/"ter"/' each.json >other.json
+runs 3 "$dragoman" report a --out each.html --no-translations --each other.json
+says 'other.json: checkpoints/step-00000040 has no "bleu", which is what the page draws: run eval --each with bleu among --metrics'
+sed '/checkpoints/d' each.json >other.json
+runs 3 "$dragoman" report a --out each.html --no-translations --each other.json
+says 'other.json: no checkpoint has been scored'
+# scores made in another way, of another text, without intervals, not all
+sed 's/"run": "a/"run": "b/; s/tok:13a/tok:char/' each.json >other.json
+runs 3 "$dragoman" report a b --out each.html --no-translations --each each.json other.json
+says 'other.json: BLEU|nrefs:1|tok:char, but of run a BLEU|nrefs:1|tok:13a: in one plot they would compare nothing'
+sed 's/"run": "a/"run": "b/; s/bs:9|seed:1|//; s/, "confidence_[a-z]*": [0-9.]*//g; s/"step": 40,/"step": 40, "lines": 7, "ref_words": 9,/; s/true/false/' each.json >other.json
+runs 0 "$dragoman" report a b --out each.html --no-translations --each each.json other.json
+found each.html 'From eval --each on some &lt;text&gt; and, on another text, some &lt;text&gt;, 7 lines. Bands are 95 % intervals. Not all checkpoints of b were scored yet.<br/>' 1
+runs 0 "$dragoman" report b --out each.html --no-translations --each other.json
+found each.html 'some &lt;text&gt;, 7 lines. Not all' 1
 echo '{"run": "a"}' >none.json
 runs 3 "$dragoman" report a --out each.html --each none.json
 says 'none.json: expected the JSON of eval --each'

@@ -87,7 +87,7 @@ says '--score-only and --json are two forms of output'
 score 2 --hyp hyp --ref ref --confidence-n 5
 says 'give --confidence as well'
 score 2 --hyp hyp --ref ref --seed 5
-says '--seed is of the random numbers of --confidence: give --confidence as well'
+says '--seed is of the random numbers of intervals and tests, and none are asked for (--confidence): leave it out'
 runs 0 "$mpirun" -n 2 "$dragoman" score --hyp hyp --ref ref
 says 'score is one process: if mpirun has started it 2 times' 1
 score 2 ref -

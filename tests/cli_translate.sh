@@ -102,6 +102,46 @@ sed -n '1!G;h;$p' out >back
 translate 0 in $m --sample --seed 3
 same back out "lines in another order: the same samples"
 
+# ---- a file in place of standard output ----
+
+for run in '' "$mpirun -n 2"; do
+    translate 0 in $m --out to.file
+    equal "$(wc -c <out)" 0 "nothing is printed"
+    same to.file plain "the file has what would be printed"
+    ! ls to.file.tmp 2>/dev/null
+    result $? "nothing lies beside it"
+done
+(cat in; printf 'bad \377\n') >bad
+translate 3 bad $m --out to.file
+says '(the 9 lines before that: translated, and gone with the file: --out is written whole or not at all)'
+same to.file plain "the file is what it was"
+! ls to.file.tmp 2>/dev/null
+result $? "and the new one is gone"
+translate 1 in $m --out /dev/full
+says 'write /dev/full: No space left on device'
+run=
+translate 1 in $m --out absent/file
+says '--out absent/file: its folder does not exist'
+translate 2 in $m --out model.safetensors
+says '--out and --model are both model.safetensors: give two names'
+cp in in.before
+translate 2 in $m --out in
+says '--out in would be written over standard input'
+same in in.before "which is what it was"
+translate 2 in $m --out other --flush
+says '--flush and --out'
+translate 2 in $m --out -
+says '--out -: for standard output leave it out'
+printf '\f\n\302\240\n\343\200\200 \t\n\342\200\213\na house\n' >blanks
+translate 0 blanks $m
+equal "$(head -n 4 out | tr -d '\n')-$(tail -n 1 out)" "-$(head -n 1 plain)" "white space and format characters are blank"
+input=/dev/null && runs 1 sh -c '"$1" translate --model model.safetensors <&-' sh "$dragoman"
+says 'read standard input: Bad file descriptor'
+input=/dev/null && runs 1 sh -c '"$1" translate --model model.safetensors <in >&-' sh "$dragoman"
+says 'write standard output: Bad file descriptor'
+translate 0 in $m --n-best 2 --length-penalty 10
+equal "$(grep -c -- '||| -0.000000$' out)" 0 "small scores have digits"
+
 # ---- prefixes, and forced decoding ----
 
 printf 'the\n\n a\nEin H\n\n\nno\n\n日\n' >prefixes
@@ -203,6 +243,8 @@ translate 2 in $m --top-k 3
 says '--top-k is about samples: give --sample as well'
 translate 2 in $m --diverse-groups 2
 says '--diverse-groups 2: expected a number that divides the beam of 5'
+translate 2 in $m --sample --diverse-groups 2
+says 'samples are independent of each other: give either --sample or --diverse-groups'
 translate 3 in --model absent.safetensors
 says 'absent.safetensors'
 translate 3 in --model in

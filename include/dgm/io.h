@@ -15,10 +15,11 @@ dgm_err dgm_io_write(int fd, const void *data, size_t bytes, const char *path);
 /* The whole file in memory the caller frees, one zero byte after its end.  DGM_ERR_INPUT when it cannot be opened. */
 dgm_err dgm_io_read_file(const char *path, char **out, size_t *n_bytes);
 
-/* Before long work: could a file be written there, or to it if it may be a device or a pipe (as dgm_io_write_file does)?  DGM_ERR_IO
- * "OPTION PATH: ..." where its folder is missing or read-only, or it is a folder itself. */
 /* Neither a file nor a folder, and what one writes to it is gone: nothing may be renamed onto it. */
 bool dgm_io_is_device(const char *path);
+
+/* Before long work: could a file be written there, or to it if it may be a device or a pipe (as dgm_io_write_file does)?  DGM_ERR_IO
+ * "OPTION PATH: ..." where its folder is missing or read-only, or it is a folder itself. */
 dgm_err dgm_io_check_place(const char *option, const char *path, bool may_be_device);
 
 /* Writes `path` whole: beside its place as PATH.tmp, flushed to disk, renamed, the folder flushed.  On failure nothing stays.  A device or a

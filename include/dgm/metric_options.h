@@ -21,7 +21,7 @@ typedef struct {
 dgm_err dgm_metric_choice_read(const dgm_config *config, bool sentences, dgm_metric_choice *out);
 /* DGM_ERR_USAGE for --confidence-n where no intervals are made: without --confidence, or, where they are made `unasked`, with --no-confidence. */
 dgm_err dgm_metric_check_confidence(const dgm_config *config, bool unasked);
-/* DGM_ERR_USAGE for --seed where nothing is drawn at random: without --confidence, unless systems are `tested` against each other. */
-dgm_err dgm_metric_check_seed(const dgm_config *config, bool tested);
+/* DGM_ERR_USAGE for --seed unless random numbers are `drawn`, for intervals or tests. */
+dgm_err dgm_metric_check_seed(const dgm_config *config, bool drawn);
 
 #endif

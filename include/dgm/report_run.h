@@ -39,7 +39,10 @@ typedef struct {
     char *model_path;          /* NULL without a model */
     char *checkpoint;          /* name of the checkpoint that it is, "step-00000500"; NULL for a result */
     dgm_run_columns each;      /* of eval --each, where its JSON is at hand */
-    char *each_text;           /* what these scores are of; NULL without */
+    char *each_text;           /* the source text that these scores are of; NULL without */
+    char *each_signature;      /* of its BLEU, "BLEU|nrefs:1|..." */
+    int64_t each_lines, each_words; /* of that text, and of its references */
+    bool each_complete;        /* false: eval --each has not come to the end */
     bool has_shape;
     dgm_hparams shape;         /* of the model */
 } dgm_report_run;
@@ -48,7 +51,8 @@ typedef struct {
 dgm_err dgm_report_run_open(const char *path, dgm_report_run *out);
 void dgm_report_run_fini(dgm_report_run *run); /* accepts {0} */
 
-/* Reads the JSON of `eval --each` into the run that it is of.  DGM_ERR_INPUT when it is none, or of none of runs[n]; DGM_ERR_USAGE when that run has one. */
+/* Reads the JSON of `eval --each` into the run that it is of.  DGM_ERR_INPUT when it is none, is damaged, has no BLEU, one that is computed otherwise than
+ * another run's, or is of none of runs[n]; DGM_ERR_USAGE when that run has one. */
 dgm_err dgm_report_each_read(const char *path, int n_runs, dgm_report_run *runs);
 
 /* A setting as text, "" when it is unset or there is no run.json.  Valid as long as the run. */

@@ -22,4 +22,7 @@ typedef enum {
 
 dgm_unicode_class dgm_unicode_class_of(int32_t code);
 
+/* Whether text has nothing but white space, control and format characters; text that is not valid UTF-8 is not blank. */
+bool dgm_unicode_is_blank(const char *text, size_t bytes);
+
 #endif

@@ -1,4 +1,4 @@
-/* dragoman translate: source lines on standard input, target lines on standard output, in the same order.
+/* dragoman translate: source lines on standard input, target lines on standard output or in a file, in the same order.
  *
  * Rank 0 reads and writes; lines are translated some thousands at a time on all ranks, so that memory does not grow with the input.  With
  * --flush as many as there are without waiting, so that who writes a line gets its translation. */
@@ -7,6 +7,8 @@
 #include "dgm/corpus.h"
 #include "dgm/io.h"
 #include "dgm/log.h"
+#include "dgm/out_file.h"
+#include "dgm/output.h"
 #include "dgm/placement.h"
 #include "dgm/timer.h"
 #include "dgm/translator.h"
@@ -20,6 +22,7 @@
 static const dgm_option options[] = {
     {"model", DGM_OPTION_LIST, NULL, 0, 0, NULL, "MODEL", "model file, checkpoint or run folder; several translate together"},
     {"prefix", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "how the translation of each line begins, a line each; may be blank"},
+    {"out", DGM_OPTION_TEXT, NULL, 0, 0, NULL, "FILE", "where the translations go, all or none of them; if not given, to standard output"},
     {"flush", DGM_OPTION_FLAG, "false", 0, 0, NULL, NULL, "answer lines as they come, without waiting for more"},
     {NULL, 0, NULL, 0, 0, NULL, NULL, NULL},
 };
@@ -39,6 +42,7 @@ typedef struct {
     dgm_tokenizer_state *tokenizer, *prefix_tokenizer;
     dgm_text text;
     int64_t n_lines, n_tokens; /* done; tokens of the best translations, </s> included */
+    dgm_out_file out;
     bool at_end;
     dgm_err late; /* of a line that could not be read, while those before it are translated */
     char *late_text;
@@ -92,7 +96,9 @@ static dgm_err read_line(job *j)
 
 static dgm_err fail_late(const job *j)
 {
-    return DGM_FAIL(j->late, "%s (the %lld line%s before that: translated)", j->late_text, (long long)j->n_lines, j->n_lines == 1 ? "" : "s");
+    bool kept = j->out.path == NULL;
+    return DGM_FAIL(j->late, "%s (the %lld line%s before that: translated%s)", j->late_text, (long long)j->n_lines, j->n_lines == 1 ? "" : "s",
+                    kept ? "" : ", and gone with the file: --out is written whole or not at all");
 }
 
 /* A line that cannot be read ends the translation, but not before the lines in front of it are answered. */
@@ -129,9 +135,10 @@ static dgm_err print_line(job *j, const dgm_hypotheses *list)
         dgm_text_clear(&j->text);
         if (j->print_n_best) DGM_TRY(dgm_text_printf(&j->text, "%lld ||| ", (long long)j->n_lines));
         DGM_TRY(dgm_translate_text(j->translator->tgt_tokenizer, &list->best[i], &j->text));
-        if (j->print_n_best) DGM_TRY(dgm_text_printf(&j->text, " ||| %.6f", list->best[i].score));
+        double score = list->best[i].score; /* a strong length penalty makes it small */
+        if (j->print_n_best) DGM_TRY(dgm_text_printf(&j->text, score > -0.01 && score < 0 ? " ||| %.6g" : " ||| %.6f", score));
         DGM_TRY(dgm_text_append(&j->text, "\n", 1));
-        fwrite(j->text.text, 1, j->text.bytes, stdout);
+        fwrite(j->text.text, 1, j->text.bytes, j->out.stream);
     }
     j->n_tokens += list->best[0].n + (list->best[0].n > 0);
     j->n_lines++;
@@ -145,7 +152,7 @@ static dgm_err print_lines(job *j)
         if (err == DGM_OK) err = print_line(j, &j->found[i]);
         dgm_hypotheses_fini(&j->found[i]);
     }
-    return err == DGM_OK ? dgm_io_flush(stdout, "standard output") : err;
+    return err == DGM_OK ? dgm_out_file_flush(&j->out) : err;
 }
 
 /* Every second on a terminal, twice a minute in a log; with the share done where standard input is a file. */
@@ -183,6 +190,7 @@ static dgm_err translate_all(job *j)
         if (j->sentences.n == 0) break;
         if (j->grid->rank == 0) show_progress(j);
     }
+    DGM_TRY(dgm_coll_agree(j->grid, DGM_AXIS_WORLD, j->grid->rank == 0 ? dgm_out_file_commit(&j->out) : DGM_OK));
     double seconds = dgm_timer_now() - j->started;
     dgm_log(DGM_LOG_INFO, "%lld line%s, %lld token%s in %.1f s: %.0f tokens/s", (long long)j->n_lines, j->n_lines == 1 ? "" : "s", (long long)j->n_tokens,
             j->n_tokens == 1 ? "" : "s", seconds, (double)j->n_tokens / DGM_MAX(seconds, 1e-9));
@@ -209,17 +217,43 @@ static dgm_err open_models(const dgm_config *config, job *j)
     return dgm_error_context(dgm_translator_open_ensemble(n, paths, j->grid, &j->translator), "--model");
 }
 
+/* Nothing that is read is written over. */
+static dgm_err open_output(const dgm_config *config, job *j)
+{
+    const char *out = dgm_config_text(config, "out"), *prefix = dgm_config_text(config, "prefix");
+    struct stat input, file;
+    if (out == NULL) return dgm_out_file_open(NULL, &j->out);
+    DGM_TRY(dgm_io_check_place("--out", out, true));
+    for (int m = 0; m < dgm_config_count(config, "model"); m++) DGM_TRY(dgm_output_check("--out", out, "--model", dgm_config_item(config, "model", m)));
+    if (prefix != NULL) DGM_TRY(dgm_output_check("--out", out, "--prefix", prefix));
+    if (fstat(STDIN_FILENO, &input) == 0 && stat(out, &file) == 0 && S_ISREG(file.st_mode) && input.st_dev == file.st_dev && input.st_ino == file.st_ino)
+        return DGM_FAIL(DGM_ERR_USAGE, "--out %s would be written over standard input: give another name", out);
+    return dgm_out_file_open(out, &j->out);
+}
+
+static dgm_err check_job(const dgm_config *config)
+{
+    const char *prefix = dgm_config_text(config, "prefix"), *out = dgm_config_text(config, "out");
+    if (prefix != NULL && strcmp(prefix, "-") == 0)
+        return DGM_FAIL(DGM_ERR_USAGE, "--prefix -: standard input has the lines to translate; name another file");
+    if (dgm_config_flag(config, "sample") && dgm_config_given(config, "diverse_groups"))
+        return DGM_FAIL(DGM_ERR_USAGE, "samples are independent of each other: give either --sample or --diverse-groups");
+    if (out != NULL && strcmp(out, "-") == 0) return DGM_FAIL(DGM_ERR_USAGE, "--out -: for standard output leave it out");
+    if (out != NULL && dgm_config_flag(config, "flush"))
+        return DGM_FAIL(DGM_ERR_USAGE, "--flush and --out: lines are answered as they come on standard output; a file appears whole at the end: choose one");
+    return DGM_OK;
+}
+
 static dgm_err prepare_job(const dgm_config *config, job *j)
 {
-    const char *prefix = dgm_config_text(config, "prefix");
     DGM_TRY(dgm_config_require(config, "model"));
+    DGM_TRY(check_job(config));
     DGM_TRY(dgm_translate_options_read(config, &j->options));
     DGM_TRY(dgm_translate_more_read(config, &j->options));
-    if (prefix != NULL && prefix[0] == '-' && prefix[1] == 0)
-        return DGM_FAIL(DGM_ERR_USAGE, "--prefix -: standard input has the lines to translate; name another file");
     j->print_n_best = dgm_config_has(config, "n_best");
     j->flush = dgm_config_flag(config, "flush");
     j->at_once = FIRST_LINES;
+    DGM_TRY(dgm_coll_agree(j->grid, DGM_AXIS_WORLD, j->grid->rank == 0 ? open_output(config, j) : DGM_OK));
     DGM_TRY(open_models(config, j));
     j->found = calloc(MOST_LINES, sizeof *j->found);
     dgm_err err = j->found != NULL ? DGM_OK : DGM_FAIL(DGM_ERR_NOMEM, "%d lines", MOST_LINES);
@@ -236,6 +270,7 @@ static dgm_err run(dgm_config *config)
     dgm_err err = dgm_placement_check_kernels(grid);
     if (err == DGM_OK) err = prepare_job(config, &j);
     if (err == DGM_OK) err = translate_all(&j);
+    dgm_out_file_drop(&j.out);
     free(j.found);
     free(j.late_text);
     dgm_sentence_list_fini(&j.sentences);
@@ -253,7 +288,7 @@ static dgm_err run(dgm_config *config)
 int dgm_cmd_translate(int argc, char **argv)
 {
     static const dgm_option *const tables[] = {options, dgm_translate_option_table, dgm_translate_more_table};
-    static const dgm_cli_command command = {.name = "translate", .synopsis = "--model MODEL... [options] < in > out",
+    static const dgm_cli_command command = {.name = "translate", .synopsis = "--model MODEL... [--out FILE] [options] < in",
         .summary = "Translates lines of standard input, which may be compressed.  Beam search, or samples; a line's translation depends on that\n"
                    "line alone, not on its neighbours, the number of ranks or the batch size.  An empty line stays empty.",
         .tables = tables, .n_tables = 3, .uses_mpi = true, .run = run};

@@ -5,7 +5,9 @@
 #include "dgm/io.h"
 #include "dgm/suggest.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -61,8 +63,16 @@ static int unknown_command(const char *word)
     return 2;
 }
 
+/* A standard stream that is closed would be the next file that is opened.  What takes its place cannot be read, or written: whoever tries is told. */
+static void keep_standard_streams(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd) abort();
+}
+
 int main(int argc, char **argv)
 {
+    keep_standard_streams();
     if (argc < 2) {
         fputs("dragoman: a command is missing  (dragoman --help lists all)\n", stderr);
         return 2;

@@ -32,17 +32,30 @@ static char *entry_of(const char *path, const char *more)
 
 static bool same_text(const char *a, const char *b) { return a != NULL && b != NULL && strcmp(a, b) == 0; }
 
-/* Whether a file of models, runs or DATA has this name. */
-static bool is_own(const char *name)
+/* Whether a file of models, runs or DATA has this name; in a folder with a manifest shards have it, too. */
+static bool is_own(const char *entry)
 {
-    static const char *const names[] = {"run.json", "state.json", "manifest.json", "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json", "DONE"};
-    static const char *const ends[] = {".safetensors", ".jsonl", ".zst"};
+    static const char *const names[] = {"model.safetensors", "optimizer.safetensors", "run.json", "state.json", "metrics.jsonl", "timing.jsonl",
+                                        "trace.jsonl", "DONE", "manifest.json", "tokenizer.json", "tokenizer.src.json", "tokenizer.tgt.json"};
+    const char *name = base_of(entry);
     size_t n = strlen(name);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(name, names[i]) == 0) return true;
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
-        if (n > strlen(ends[i]) && strcmp(name + n - strlen(ends[i]), ends[i]) == 0) return true;
-    return false;
+    if (n < 4 || strcmp(name + n - 4, ".zst") != 0) return false;
+    char *folder = strndup(entry, (size_t)(name - entry));
+    bool of_data = folder != NULL && dgm_io_holds(folder, "manifest.json");
+    free(folder);
+    return of_data;
+}
+
+/* Whether the model of a folder is kept at `entry`, to which a link leads. */
+static bool is_model_of(const char *entry, const char *folder)
+{
+    char *model = dgm_io_join(folder, "model.safetensors"), *real = model != NULL ? realpath(model, NULL) : NULL;
+    bool same = same_text(entry, real);
+    free(model);
+    free(real);
+    return same;
 }
 
 /* Whether `entry` is a file of the folder's own, however deep below it: a drawing or a page that was put there may be replaced. */
@@ -52,7 +65,7 @@ static bool is_of_folder(const char *entry, const char *folder)
     size_t n = real != NULL ? strlen(real) : 0;
     bool below = n > 0 && entry != NULL && strncmp(entry, real, n) == 0 && entry[n] == '/';
     free(real);
-    return below && is_own(base_of(entry)) && dgm_io_exists(entry);
+    return (below && is_own(entry) && dgm_io_exists(entry)) || is_model_of(entry, folder);
 }
 
 /* Whether writing the entry loses the input: it is that name, or where that name leads to. */
@@ -66,16 +79,27 @@ static bool is_of_input(const char *entry, const char *input)
     return same;
 }
 
+static dgm_err refuse(const char *option, const char *path, const char *other_option, const char *other)
+{
+    if (strcmp(path, other) == 0) return DGM_FAIL(DGM_ERR_USAGE, "%s and %s are both %s: give two names", option, other_option, path);
+    return DGM_FAIL(DGM_ERR_USAGE, "%s %s would be written over %s %s: give another name", option, path, other_option, other);
+}
+
 dgm_err dgm_output_check(const char *option, const char *path, const char *input_option, const char *input)
 {
     if (dgm_io_is_device(path)) return DGM_OK; /* nothing is lost there */
-    char *entry = entry_of(path, ""), *unfinished = entry_of(path, ".tmp"), *other = entry_of(input, ".tmp");
-    bool both_files = !dgm_io_is_dir(input);
-    bool lost = is_of_input(entry, input) || is_of_input(unfinished, input) || (both_files && same_text(entry, other));
+    char *entry = entry_of(path, ""), *unfinished = entry_of(path, ".tmp");
+    bool lost = is_of_input(entry, input) || is_of_input(unfinished, input);
     free(entry);
     free(unfinished);
-    free(other);
-    if (!lost) return DGM_OK;
-    if (strcmp(path, input) == 0) return DGM_FAIL(DGM_ERR_USAGE, "%s and %s are both %s: give two names", option, input_option, path);
-    return DGM_FAIL(DGM_ERR_USAGE, "%s %s would be written over %s %s: give another name", option, path, input_option, input);
+    return lost ? refuse(option, path, input_option, input) : DGM_OK;
+}
+
+dgm_err dgm_output_check_apart(const char *option, const char *path, const char *other_option, const char *other)
+{
+    char *unfinished = entry_of(other, ".tmp"), *entry = entry_of(path, "");
+    bool lost = !dgm_io_is_device(path) && same_text(entry, unfinished);
+    free(unfinished);
+    free(entry);
+    return lost ? refuse(option, path, other_option, other) : dgm_output_check(option, path, other_option, other);
 }

@@ -49,7 +49,6 @@ static dgm_err collect_each(const dgm_run_columns *c, points *out)
     if (p.x == NULL) return DGM_FAIL(DGM_ERR_NOMEM, "points of a curve");
     p.y = p.x + MAX_POINTS, p.low = p.y + MAX_POINTS, p.high = p.low + MAX_POINTS;
     for (int64_t i = 0; i < c->n; i += every) {
-        if (isnan(dgm_run_column(c, DGM_REPORT_EACH_BLEU)[i])) continue; /* scored by other metrics */
         p.x[p.n] = c->step[i], p.y[p.n] = dgm_run_column(c, DGM_REPORT_EACH_BLEU)[i];
         p.low[p.n] = dgm_run_column(c, DGM_REPORT_EACH_LOW)[i], p.high[p.n] = dgm_run_column(c, DGM_REPORT_EACH_HIGH)[i];
         p.n++;
@@ -82,7 +81,7 @@ static const curve curves[] = {
      "Without label smoothing. Lines begin where they enter the frame.", OF_METRICS, DGM_REPORT_NLL, AXIS_LOSS},
     {"Validation loss, nats per token", "Negative log-likelihood of the validation part over the updates.", NULL, OF_METRICS, DGM_REPORT_VALID_NLL, AXIS_LOSS},
     {"Validation BLEU", "BLEU of the validation part over the updates.", NULL, OF_METRICS, DGM_REPORT_VALID_BLEU, AXIS_FREE},
-    {"BLEU of the checkpoints", "BLEU of each checkpoint with 95 % intervals, over the updates.", NULL, OF_EACH,
+    {"BLEU of the checkpoints", "BLEU of each checkpoint over the updates; bands are 95 % intervals.", NULL, OF_EACH,
      DGM_REPORT_EACH_BLEU, AXIS_FREE},
     {"Learning rate", "Learning rate over the updates.", NULL, OF_METRICS, DGM_REPORT_RATE, AXIS_FROM_ZERO},
     {"Gradient norm, logarithmic", "2-norm of the gradient before clipping, over the updates.", NULL, OF_METRICS, DGM_REPORT_GRAD_NORM, AXIS_LOG},
@@ -121,19 +120,41 @@ static dgm_err draw(const dgm_report *report, const curve *c, points *p, dgm_htm
     return dgm_svg_write(&figure, &page->text);
 }
 
-/* Which text the checkpoints were scored on. */
+static bool same_each_text(const dgm_report_run *a, const dgm_report_run *b)
+{
+    return strcmp(a->each_text, b->each_text) == 0 && a->each_lines == b->each_lines && a->each_words == b->each_words;
+}
+
+/* Which text the checkpoints were scored on, and how. */
 static void put_each_note(const dgm_report *report, dgm_html *page)
 {
-    const char *first = NULL;
+    const dgm_report_run *first = NULL;
+    bool bands = false;
     dgm_html_put(page, "<figcaption class=\"small\">From eval --each on ");
     for (int r = 0; r < report->n_runs; r++) {
-        const char *text = report->runs[r].each_text;
-        if (text == NULL || (first != NULL && strcmp(text, first) == 0)) continue;
+        const dgm_report_run *run = &report->runs[r];
+        if (run->each_text == NULL) continue;
+        for (int64_t i = 0; i < run->each.n; i++) bands = bands || isfinite(dgm_run_column(&run->each, DGM_REPORT_EACH_LOW)[i]);
+        if (first != NULL && same_each_text(run, first)) continue;
         if (first != NULL) dgm_html_put(page, " and, on another text, ");
-        dgm_html_text(page, text);
-        first = first != NULL ? first : text;
+        dgm_html_text(page, run->each_text);
+        if (run->each_lines > 0) {
+            dgm_html_put(page, ", ");
+            dgm_html_count(page, run->each_lines);
+            dgm_html_put(page, run->each_lines == 1 ? " line" : " lines");
+        }
+        first = first != NULL ? first : run;
     }
-    dgm_html_put(page, ". Bands are 95 % intervals.</figcaption>");
+    dgm_html_put(page, bands ? ". Bands are 95 % intervals." : ".");
+    for (int r = 0; r < report->n_runs; r++)
+        if (report->runs[r].each_text != NULL && !report->runs[r].each_complete) {
+            dgm_html_put(page, " Not all checkpoints of ");
+            dgm_html_text(page, report->runs[r].name);
+            dgm_html_put(page, " were scored yet.");
+        }
+    dgm_html_put(page, "<br/><code>");
+    dgm_html_text(page, first != NULL ? first->each_signature : "");
+    dgm_html_put(page, "</code></figcaption>");
 }
 
 /* The figure of one quantity; nothing where no run has it. */

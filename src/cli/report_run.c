@@ -26,6 +26,7 @@ void dgm_report_run_fini(dgm_report_run *run)
     dgm_run_columns_fini(&run->timing);
     dgm_run_columns_fini(&run->each);
     free(run->each_text);
+    free(run->each_signature);
     dgm_manifest_fini(&run->manifest);
     free(run->data_path);
     free(run->no_data);

@@ -48,7 +48,9 @@ static void put_perplexities(const dgm_report *report, dgm_html *page)
         }
         const dgm_pair_loss *loss = &t->systems[s].loss;
         dgm_html_putf(page, "<td><span class=\"strong\">%.3f</span> per token", exp(loss->nll / (double)loss->n_tokens));
-        if (t->n_ref_words > 0) dgm_html_putf(page, "<span class=\"small\">%.3f per word</span>", exp(loss->nll / (double)t->n_ref_words));
+        double of_word = t->n_ref_words > 0 ? exp(loss->nll / (double)t->n_ref_words) : INFINITY;
+        if (of_word < 1e12) /* in text without spaces a word is a line */
+            dgm_html_putf(page, of_word < 1e6 ? "<span class=\"small\">%.3f per word</span>" : "<span class=\"small\">%.3g per word</span>", of_word);
         dgm_html_put(page, "</td>");
     }
     dgm_html_put(page, "</tr>\n");

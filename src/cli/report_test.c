@@ -112,7 +112,7 @@ static dgm_err translate(const dgm_grid *grid, const dgm_translate_options *opti
     DGM_GOTO(dgm_translate_sentences(grid, translator->search, options, src.sentence, src.n, found));
     if (s != NULL) s->loss = loss;
     DGM_GOTO(dgm_coll_agree(grid, DGM_AXIS_WORLD, s != NULL ? keep(translator, found, src.n, s) : DGM_OK));
-    dgm_log(DGM_LOG_INFO, "%s: %lld lines translated in %.1f s", path, (long long)src.n, dgm_timer_now() - start);
+    dgm_log(DGM_LOG_INFO, "%s: %lld line%s translated in %.1f s", path, (long long)src.n, src.n == 1 ? "" : "s", dgm_timer_now() - start);
 fail:
     for (int64_t i = 0; found != NULL && i < src.n; i++) dgm_hypotheses_fini(&found[i]);
     free(found);

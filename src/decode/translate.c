@@ -3,6 +3,7 @@
 #include "dgm/coll.h"
 #include "dgm/corpus.h"
 #include "dgm/length_order.h"
+#include "dgm/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -42,9 +43,7 @@ static void point(dgm_sentence_list *list)
 void dgm_translate_text_of(const char **line, size_t *bytes, int64_t number)
 {
     dgm_corpus_strip(line, bytes, number == 1);
-    for (size_t i = 0; i < *bytes; i++)
-        if ((*line)[i] != ' ' && (*line)[i] != '\t' && (*line)[i] != '\r') return;
-    *bytes = 0;
+    if (dgm_unicode_is_blank(*line, *bytes)) *bytes = 0;
 }
 
 dgm_err dgm_sentence_list_encode(dgm_sentence_list *list, dgm_tokenizer_state *tokenizer, const char *line, size_t bytes, int64_t max_tokens,

@@ -76,3 +76,21 @@ dgm_unicode_class dgm_unicode_class_of(int32_t code)
         return DGM_UNICODE_OTHER;
     }
 }
+
+bool dgm_unicode_is_blank(const char *text, size_t bytes)
+{
+    int32_t code;
+    for (size_t at = 0, n; at < bytes; at += n) {
+        n = dgm_unicode_next(text + at, bytes - at, &code);
+        if (n == 0) return false;
+        switch (utf8proc_category(code)) {
+        case UTF8PROC_CATEGORY_ZS:
+        case UTF8PROC_CATEGORY_ZL:
+        case UTF8PROC_CATEGORY_ZP:
+        case UTF8PROC_CATEGORY_CC:
+        case UTF8PROC_CATEGORY_CF: break;
+        default: return false;
+        }
+    }
+    return true;
+}
