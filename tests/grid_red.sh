@@ -91,7 +91,13 @@ fault too-early "a layer of gradients is sent before it is final" cli_grid cells
 
 # ---- products ----
 
-fault small-path "products by BLIS with its small path" cli_grid cells src/num/gemm.c 'on = text != NULL && strcmp(text, "1") == 0;' 'on = text == NULL;'
+blis=$(DRAGOMAN_GEMM=blis build/dragoman bench --d-model 32 --d-ff 64 --n-heads 2 --n-encoder-layers 1 --n-decoder-layers 1 --batch-tokens 200 \
+    --max-steps 2 --vocab-size 300 --no-ceilings --json 2>>log | sed -n 's/^ *"gemm": "\(.*\)",$/\1/p')
+if [ "$blis" = generic ]; then # on processors newer than BLIS, which then has no other path
+    result 0 "small-path: products by BLIS with its small path # SKIP BLIS takes generic kernels here"
+else
+    fault small-path "products by BLIS with its small path" cli_grid cells src/num/gemm.c 'on = text != NULL && strcmp(text, "1") == 0;' 'on = text == NULL;'
+fi
 fault split-k "two threads share the length of a product" cli_grid cells src/num/gemm.c \
     'bool an = ta == DGM_GEMM_N, bn = tb == DGM_GEMM_N;' 'bool an = ta == DGM_GEMM_N, bn = tb == DGM_GEMM_N;
     if (n_threads_now > 1 && n_parts == 1 && start[1] - start[0] > 1) {
