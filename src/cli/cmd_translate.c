@@ -96,7 +96,7 @@ static dgm_err read_line(job *j)
 
 static dgm_err fail_late(const job *j)
 {
-    bool kept = j->out.path == NULL;
+    bool kept = j->out.unfinished == NULL; /* on standard output, or in a pipe */
     return DGM_FAIL(j->late, "%s (the %lld line%s before that: translated%s)", j->late_text, (long long)j->n_lines, j->n_lines == 1 ? "" : "s",
                     kept ? "" : ", and gone with the file: --out is written whole or not at all");
 }
